@@ -1,0 +1,4 @@
+//! Claims about the client-server API. Each takes a [`harness::Homeserver`] that it shares with
+//! others: users and rooms are its own.
+
+mod talking;

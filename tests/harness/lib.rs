@@ -1,0 +1,45 @@
+//! Everything a test needs to talk to a real homeserver: starting and ending the `kontor`
+//! binary, a private PostgreSQL, and a tiny Matrix client. What does not belong here: claims
+//! about Kontor. Those are tests, in the folders beside this one.
+//!
+//! Two ways in:
+//! - [`both_databases!`] lists claims that take a [`Homeserver`]: one long-lived server per
+//!   database, shared by all tests of the process; every test makes its own users and rooms.
+//! - [`on_each_database!`] lists claims that take a [`Db`] and start servers of their own with
+//!   [`Server::start`]: whatever restarts, kills or reconfigures.
+//!
+//! With `KONTOR_TEST_URL` and `KONTOR_TEST_SHARED_SECRET` set, the first kind runs against that
+//! homeserver instead (any implementation), which checks the claims themselves.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "this is test code: failing loudly is its purpose"
+)]
+
+mod claims;
+mod client;
+mod config;
+mod homeserver;
+mod http;
+mod postgres;
+mod response;
+mod scratch;
+mod server;
+mod shared;
+mod wait;
+
+pub use claims::{full_tier, run_claim, run_shared_claim};
+pub use client::{Client, enc, timeline};
+pub use config::{Db, Setting};
+pub use homeserver::Homeserver;
+pub use postgres::{Cluster, StopMode};
+pub use response::Response;
+pub use scratch::Scratch;
+pub use server::Server;
+pub use wait::{DEADLINE, eventually, wait_until};
+
+#[doc(hidden)]
+pub use serde_json;

@@ -1,0 +1,12 @@
+//! Every claim about Kontor that needs a real server, in one linked test binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "this is test code: failing loudly is its purpose"
+)]
+
+mod client;
+mod house;
