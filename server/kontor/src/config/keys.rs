@@ -1,0 +1,352 @@
+//! Every key of the configuration, with its meaning and its default. The comments here are the
+//! documentation: `docs/CONFIG.md` and `docs/kontor.example.toml` are generated from them.
+//! A key enters this file together with the code that obeys it, never before.
+
+use super::schema::{Section, choice, section};
+use super::values::{Bytes, IpRange};
+use kontor_model::Secret;
+use serde::Deserialize;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Keys at the top of the file.
+    #[serde(skip)]
+    pub top: Top,
+    /// Where the server listens; never empty after loading.
+    pub listener: Vec<Listener>,
+    /// `[database]`
+    pub database: Database,
+    /// `[outbound]`
+    pub outbound: Outbound,
+    /// `[registration]`
+    pub registration: Registration,
+    /// `[rate_limits]`
+    pub rate_limits: RateLimits,
+    /// `[passwords]`
+    pub passwords: Passwords,
+    /// `[federation]`
+    pub federation: Federation,
+    /// `[rooms]`
+    pub rooms: Rooms,
+    /// `[media]`
+    pub media: Media,
+    /// `[sync]`
+    pub sync: Sync,
+    /// `[log]`
+    pub log: Log,
+    /// `[telemetry]`
+    pub telemetry: Telemetry,
+}
+
+/// The description of every section, in the order of the example file.
+pub fn sections() -> Vec<Section> {
+    vec![
+        Top::describe("", false),
+        Listener::describe("listener", true),
+        Database::describe("database", false),
+        Registration::describe("registration", false),
+        Passwords::describe("passwords", false),
+        RateLimits::describe("rate_limits", false),
+        Rooms::describe("rooms", false),
+        Media::describe("media", false),
+        Sync::describe("sync", false),
+        Federation::describe("federation", false),
+        Outbound::describe("outbound", false),
+        Log::describe("log", false),
+        Telemetry::describe("telemetry", false),
+    ]
+}
+
+section! {
+    /// The server as a whole.
+    pub struct Top {
+        /// The part of every user and room address after the colon: a DNS name, with a port if
+        /// need be, or an IP address with a port. It is stored in the database at the first start
+        /// and can never be changed afterwards.
+        server_name: String = String::from("localhost"), example r#""chat.company.example""#;
+
+        /// The address that people's clients use, without a path. When absent, the address of the
+        /// first listener.
+        public_base_url: Option<String> = None, example r#""https://chat.company.example""#;
+
+        /// Folder for everything that the server keeps outside the database, and for the database
+        /// itself when it is SQLite. Made when absent. Relative paths start at the working folder.
+        data_dir: PathBuf = PathBuf::from("./data");
+
+        /// File with the server's ed25519 signing key. Made when absent. When the key is not set,
+        /// `signing.key` in the data folder.
+        signing_key: Option<PathBuf> = None, example r#""./data/signing.key""#;
+    }
+}
+
+choice! {
+    /// A group of addresses that a listener can serve.
+    pub enum Serve {
+        /// The client-server API, and the discovery document under `/.well-known/matrix/client`.
+        Client = "client",
+        /// The federation API between homeservers.
+        Federation = "federation",
+        /// The server's published signing keys.
+        Keys = "keys",
+        /// Upload, download and thumbnails.
+        Media = "media",
+        /// OAuth, account pages, single sign-on, SCIM.
+        Identity = "identity",
+        /// The administration API and the page for the first administrator.
+        Admin = "admin",
+        /// Contacts and the bridges' API.
+        Company = "company",
+        /// Web chat, intake and providers' webhooks.
+        Hooks = "hooks",
+        /// The administration console.
+        Console = "console",
+        /// `/health/live` and `/health/ready`.
+        Health = "health",
+        /// Prometheus text under `/metrics`.
+        Metrics = "metrics",
+    }
+}
+
+impl Serve {
+    /// Whether this version has any address in the group. The others are known words that
+    /// answer nothing yet; starting with them warns.
+    pub fn is_built(self) -> bool {
+        matches!(self, Self::Client | Self::Media | Self::Admin | Self::Health | Self::Metrics)
+    }
+}
+
+section! {
+    /// Where the server listens; any number of these. Without any, one plain HTTP listener on
+    /// 127.0.0.1, port 8008.
+    pub struct Listener {
+        /// IP address and port.
+        bind: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8008);
+
+        /// PEM file with the certificate chain. Without it the listener speaks plain HTTP, which
+        /// belongs on loopback or behind a reverse proxy.
+        tls_cert: Option<PathBuf> = None, example r#""/etc/kontor/cert.pem""#;
+
+        /// PEM file with the private key that belongs to the certificate.
+        tls_key: Option<PathBuf> = None, example r#""/etc/kontor/key.pem""#;
+
+        /// What is served here: any of `client`, `media`, `admin`, `health`, `metrics`. The words
+        /// `federation`, `keys`, `identity`, `company`, `hooks` and `console` are reserved: they
+        /// are accepted with a warning and serve nothing in this version. `metrics` is for a
+        /// listener of its own that the public cannot reach.
+        serve: Vec<Serve> = vec![Serve::Client, Serve::Media, Serve::Admin, Serve::Health];
+    }
+}
+
+section! {
+    /// Where the data is kept.
+    pub struct Database {
+        /// `sqlite:///absolute/path.db`, or `postgres://user:password@host/database`. When absent,
+        /// SQLite in the file `kontor.db` in the data folder. An empty database is set up at the
+        /// first start.
+        url: Option<Secret<String>> = None,
+            example r#""postgres://kontor:password@127.0.0.1/kontor""#, secret;
+    }
+}
+
+section! {
+    /// Who can make an account.
+    pub struct Registration {
+        /// Whether people can register themselves.
+        enabled: bool = false;
+
+        /// Whether registering needs a registration token. Without it anybody who reaches the
+        /// server can make accounts.
+        require_verification: bool = true;
+
+        /// Secret for tools that register accounts by shared secret
+        /// (`/_synapse/admin/v1/register`). When absent, that way is closed.
+        shared_secret: Option<Secret<String>> = None, example r#""a long random text""#, secret;
+
+        /// Whether guests, who have no password, are let in.
+        allow_guests: bool = false;
+    }
+}
+
+section! {
+    /// Passwords.
+    pub struct Passwords {
+        /// For tests only: hashes passwords with almost no work, so that thousands of accounts are
+        /// made in seconds. Anybody who steals the database then has the passwords. Refused
+        /// together with `registration.require_verification = true`.
+        test_only_cheap_hashing: bool = false;
+    }
+}
+
+section! {
+    /// Limits on how often one address or one person may ask.
+    pub struct RateLimits {
+        /// Whether they hold. Switch them off for tests and benchmarks only.
+        enabled: bool = true;
+    }
+}
+
+choice! {
+    /// Who may put a room into the public room list.
+    pub enum PublishRooms {
+        /// Everyone whom the room's power levels allow.
+        Everyone = "everyone",
+        /// Server administrators.
+        Admins = "admins",
+    }
+}
+
+section! {
+    /// Rooms.
+    pub struct Rooms {
+        /// Version of new rooms for which the client asks for none: one of `"10"`, `"11"`, `"12"`.
+        default_version: String = String::from("12");
+
+        /// Whether the public room list can be read without logging in.
+        public_rooms_without_login: bool = false;
+
+        /// Who may publish a room in the public room list: `"everyone"` (whom the room allows to)
+        /// or `"admins"`.
+        publish_rooms: PublishRooms = PublishRooms::Everyone;
+
+        /// Whether only a member of a room may give it an alias.
+        alias_needs_membership: bool = true;
+    }
+}
+
+choice! {
+    /// Where uploaded files are kept.
+    pub enum MediaStore {
+        /// In the folder `media` in the data folder.
+        Disk = "disk",
+    }
+}
+
+section! {
+    /// Uploaded files.
+    pub struct Media {
+        /// The largest file that can be uploaded.
+        upload_limit: Bytes = Bytes(50 << 20);
+
+        /// Where files are kept. This version knows `"disk"`: the folder `media` in the data
+        /// folder.
+        store: MediaStore = MediaStore::Disk;
+
+        /// Whether files can also be fetched without logging in, under the older
+        /// `/_matrix/media/v3/download` addresses that clients of before 2024 use.
+        legacy_unauthenticated: bool = false;
+    }
+}
+
+section! {
+    /// Synchronisation of clients.
+    pub struct Sync {
+        /// For how many seconds an answer is kept for a client that asks again with the same
+        /// token, as after a broken connection. 0 keeps none.
+        response_cache_seconds: u32 = 0;
+    }
+}
+
+section! {
+    /// Other homeservers.
+    pub struct Federation {
+        /// Whether the server talks to other homeservers. This version cannot: only `false` is
+        /// accepted.
+        enabled: bool = false;
+    }
+}
+
+section! {
+    /// Connections that the server itself opens.
+    pub struct Outbound {
+        /// PEM files with further certificate authorities, trusted for every outgoing HTTPS
+        /// connection beside the system's own.
+        extra_ca_files: Vec<PathBuf> = Vec::new();
+
+        /// Ranges of addresses to which nothing that a user or another server names (previews,
+        /// push, media, webhooks, federation) may connect. This version opens no such connections
+        /// yet; the default is already the safe one: loopback, private and link-local ranges.
+        denied_ip_ranges: Vec<IpRange> = default_denied_ranges();
+    }
+}
+
+/// Loopback, private, link-local, shared and multicast ranges of both families.
+fn default_denied_ranges() -> Vec<IpRange> {
+    [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "224.0.0.0/4",
+        "::/128",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+        "ff00::/8",
+    ]
+    .iter()
+    .filter_map(|range| range.parse().ok())
+    .collect()
+}
+
+choice! {
+    /// How log lines look.
+    pub enum LogFormat {
+        /// For people.
+        Human = "human",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+section! {
+    /// The log. Standard error gets it all, or, when a file is set, only errors.
+    pub struct Log {
+        /// File to which lines are appended. When absent, everything goes to standard error.
+        file: Option<PathBuf> = None, example r#""/var/log/kontor.log""#;
+
+        /// What is logged: `error`, `warn`, `info`, `debug` or `trace`, and finer by part, as in
+        /// `"info,kontor_store=debug"`. Errors are always logged.
+        level: String = String::from("info");
+
+        /// `"human"` or `"json"`; the option `--log` overrides it.
+        format: LogFormat = LogFormat::Human;
+    }
+}
+
+section! {
+    /// Telemetry. Prometheus text is had by a listener with `serve = ["metrics"]`.
+    pub struct Telemetry {
+        /// Base address of an OpenTelemetry collector that takes OTLP over HTTP with protobuf.
+        /// Traces go to `/v1/traces` under it and metrics to `/v1/metrics`. When absent, none.
+        otlp_endpoint: Option<String> = None, example r#""http://127.0.0.1:4318""#;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_range_is_well_formed() {
+        assert_eq!(default_denied_ranges().len(), 15);
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        for section in sections() {
+            assert!(!section.docs.is_empty(), "[{}]", section.name);
+            for key in section.keys {
+                assert!(!key.docs.is_empty(), "{}.{}", section.name, key.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The configuration: its keys, how they are read from the file and the environment, what is
+//! wrong with them, and the documents generated from them. Nothing here opens a database or a
+//! socket, and what administrators change while the server runs is in the database, not here.
+
+mod check;
+mod documents;
+mod keys;
+mod load;
+mod problem;
+mod schema;
+mod tree;
+mod values;
+
+pub use check::explain;
+pub use documents::{example, reference};
+pub use keys::{Config, Listener, Log, LogFormat, MediaStore, PublishRooms, Serve, Telemetry};
+pub use load::load;
+pub use problem::Problems;
