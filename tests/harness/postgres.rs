@@ -96,20 +96,16 @@ impl Cluster {
         let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().expect("postgres");
         self.scratch.guard_process("postmaster", child.id());
         self.postmaster = Some(child);
-        if wait_until(START_DEADLINE, || self.ready().then_some(())).is_none() {
+        let mut refusal = String::new();
+        let ready = wait_until(START_DEADLINE, || self.ready().map_err(|error| refusal = error).ok());
+        if ready.is_none() {
             let log = fs::read_to_string(self.log_path()).unwrap_or_default();
-            panic!("PostgreSQL did not start within {START_DEADLINE:?}:\n{log}");
+            panic!("PostgreSQL did not start within {START_DEADLINE:?}: {refusal}\n{log}");
         }
     }
 
-    fn ready(&self) -> bool {
-        let asked = self
-            .psql_command("postgres")
-            .args(["-c", "SELECT 1"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        asked.is_ok_and(|status| status.success())
+    fn ready(&self) -> Result<(), String> {
+        self.try_sql("postgres", "SELECT 1").map(drop)
     }
 
     /// Makes an empty database; gives its URL.
@@ -127,10 +123,15 @@ impl Cluster {
 
     /// Runs SQL in database `name`; gives the rows, one a line, columns divided by `|`.
     pub fn sql(&self, name: &str, sql: &str) -> String {
-        let done = self.psql_command(name).args(["-c", sql]).output().expect("psql");
-        let said = String::from_utf8_lossy(&done.stderr).into_owned();
-        assert!(done.status.success(), "psql failed on {sql}: {said}");
-        String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
+        self.try_sql(name, sql).unwrap_or_else(|error| panic!("psql failed on {sql}: {error}"))
+    }
+
+    fn try_sql(&self, name: &str, sql: &str) -> Result<String, String> {
+        let done = self.psql_command(name).args(["-c", sql]).output().map_err(|error| error.to_string())?;
+        if !done.status.success() {
+            return Err(String::from_utf8_lossy(&done.stderr).into_owned());
+        }
+        Ok(String::from_utf8_lossy(&done.stdout).trim_end().to_owned())
     }
 
     /// A `psql` on database `name` that takes its statements from standard input, for sessions
@@ -184,7 +185,8 @@ impl Cluster {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
-        command.current_dir("/").env_remove("PGPASSWORD").env("LC_ALL", "C");
+        // Its libraries look into HOME, which another user may not enter.
+        command.current_dir("/").env("HOME", self.scratch.path()).env("LC_ALL", "C");
         if let Some((uid, gid)) = self.run_as() {
             command.uid(uid).gid(gid);
         }
@@ -211,9 +213,10 @@ fn user_ids(name: &str) -> Option<(u32, u32)> {
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
-/// The folder with `postgres` and `initdb`: of PATH, or the newest of Debian's.
+/// The folder with the programs of server and client: of PATH, or the newest of Debian's.
 fn find_binaries() -> Option<PathBuf> {
-    let complete = |folder: &Path| folder.join("initdb").exists() && folder.join("postgres").exists();
+    let complete =
+        |folder: &Path| ["initdb", "postgres", "psql"].iter().all(|program| folder.join(program).exists());
     let path = std::env::var_os("PATH").unwrap_or_default();
     if let Some(folder) = std::env::split_paths(&path).find(|folder| complete(folder)) {
         return Some(folder);
