@@ -1,0 +1,311 @@
+//! Opening the archive, and reading from it.
+
+use crate::dialect::Dialect;
+use crate::log::Log;
+use crate::names::Names;
+use crate::value::{Row, Value, arguments};
+use crate::writer::{self, Queue};
+use crate::{Change, Committed, Receipt, migrate};
+use kontor_model::{Code, Error, Nid, Result};
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, Transaction};
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+/// How to open the archive.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `sqlite:///abs/kontor.db` or `postgres://user:pw@host/db`.
+    pub url: String,
+    /// Connections for reading.
+    pub readers: u32,
+}
+
+/// Settings of every SQLite connection. The first two must precede the first table.
+pub(crate) const PRAGMAS: &[(&str, &str)] = &[
+    ("auto_vacuum", "INCREMENTAL"),
+    ("secure_delete", "ON"),
+    ("journal_mode", "WAL"),
+    // An acknowledged message is on the disk.
+    ("synchronous", "FULL"),
+    ("busy_timeout", "10000"),
+    ("foreign_keys", "OFF"),
+    ("temp_store", "MEMORY"),
+    // KiB, per connection.
+    ("cache_size", "-8000"),
+];
+
+/// The archive: one per process, cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dialect: Dialect,
+    readers: AnyPool,
+    queue: Queue,
+    log: Arc<Log>,
+    names: Names,
+    statements: Statements,
+    writers: AnyPool,
+}
+
+/// Statements as rendered for this database; rendered once each.
+#[derive(Default)]
+struct Statements(RwLock<HashMap<&'static str, Arc<str>>>);
+
+impl Statements {
+    fn get(&self, dialect: Dialect, sql: &'static str) -> Arc<str> {
+        if let Some(text) = self.0.read().ok().and_then(|map| map.get(sql).cloned()) {
+            return text;
+        }
+        let text: Arc<str> = dialect.render(sql).into();
+        if let Ok(mut map) = self.0.write() {
+            map.insert(sql, Arc::clone(&text));
+        }
+        text
+    }
+}
+
+async fn pool(url: &str, dialect: Dialect, size: u32) -> Result<AnyPool> {
+    AnyPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(30))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if dialect == Dialect::Sqlite {
+                    for (key, value) in PRAGMAS {
+                        connection.execute(AssertSqlSafe(format!("PRAGMA {key} = {value}"))).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await
+        .map_err(|cause| {
+            Error::new(Code::Unavailable, "The database cannot be opened. Check database.url.").because(cause)
+        })
+}
+
+impl Store {
+    /// Opens the archive, brings the schema up to date and starts the writer and the watcher.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database cannot be reached or is newer than this binary.
+    pub async fn open(options: &Options) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let (dialect, url) = if options.url.starts_with("sqlite:") {
+            let glue = if options.url.contains('?') { '&' } else { '?' };
+            (Dialect::Sqlite, format!("{}{glue}mode=rwc", options.url))
+        } else {
+            (Dialect::Postgres, options.url.clone())
+        };
+        let writers = pool(&url, dialect, 2).await?;
+        migrate::run(&writers, dialect).await?;
+        let readers = pool(&url, dialect, options.readers.max(1)).await?;
+        let newest = newest(&readers).await?;
+        let log = Arc::new(Log::new(newest));
+        let queue = writer::start(writers.clone(), dialect, Arc::clone(&log));
+        if dialect == Dialect::Postgres {
+            crate::log::watch(Arc::downgrade(&log), readers.clone(), url);
+        }
+        let names = Names::new(writers.clone());
+        let statements = Statements::default();
+        Ok(Self { inner: Arc::new(Inner { dialect, readers, queue, log, names, statements, writers }) })
+    }
+
+    /// Writes a change with the next group commit and waits until it is durable.
+    ///
+    /// # Errors
+    /// `Conflict` when a guard, a revision or a unique key refused it; `Unavailable` when the
+    /// database is gone or full. Nothing of a refused change is written.
+    pub async fn submit(&self, change: Change) -> Result<Committed> {
+        self.enqueue(change).await.wait().await
+    }
+
+    /// Puts a change into the queue and returns at once; changes are written in this order.
+    ///
+    /// Waits only while the queue is full, which is how load is held back.
+    pub async fn enqueue(&self, change: Change) -> Receipt {
+        self.inner.queue.interactive(change).await
+    }
+
+    /// Like [`Store::submit`], for imports and purges: written only while nobody else waits.
+    ///
+    /// # Errors
+    /// As [`Store::submit`].
+    pub async fn submit_bulk(&self, change: Change) -> Result<Committed> {
+        self.inner.queue.bulk(change).await.wait().await
+    }
+
+    /// The order of everything, and waiting for news in it.
+    pub fn log(&self) -> &Log {
+        &self.inner.log
+    }
+
+    /// A numeric id that nothing else has or will have.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn nid(&self) -> Result<Nid> {
+        self.inner.names.reserve().await
+    }
+
+    /// The numeric id of a user id or state key; made when absent.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn name(&self, text: &str) -> Result<Nid> {
+        let sql = "SELECT nid FROM name WHERE text = $1";
+        if let Some(nid) = self.inner.names.cached(text) {
+            return Ok(nid);
+        }
+        if let Some(row) = self.reader().one(sql, vec![text.into()]).await? {
+            let nid = row.int(0)?;
+            self.inner.names.remember(text, nid);
+            return Ok(nid);
+        }
+        self.inner.names.make(text).await
+    }
+
+    /// The numeric id of a user id or state key, if anybody ever used it. Never makes one.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn known_name(&self, text: &str) -> Result<Option<Nid>> {
+        if let Some(nid) = self.inner.names.cached(text) {
+            return Ok(Some(nid));
+        }
+        let row = self.reader().one("SELECT nid FROM name WHERE text = $1", vec![text.into()]).await?;
+        let nid = row.map(|row| row.int(0)).transpose()?;
+        if let Some(nid) = nid {
+            self.inner.names.remember(text, nid);
+        }
+        Ok(nid)
+    }
+
+    /// Reads single statements, each in a moment of its own.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { store: self }
+    }
+
+    /// Reads several statements in one moment.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn snapshot(&self) -> Result<Snapshot<'_>> {
+        let begin = self.inner.dialect.begin_read();
+        let tx = self.inner.readers.begin_with(begin).await.map_err(unavailable)?;
+        Ok(Snapshot { store: self, tx })
+    }
+
+    /// Waits until everything that was queued is written, then closes all connections.
+    pub async fn close(&self) {
+        self.inner.queue.close().await;
+        self.inner.readers.close().await;
+        self.inner.writers.close().await;
+    }
+}
+
+async fn newest(pool: &AnyPool) -> Result<i64> {
+    use sqlx::Row as _;
+    pool.fetch_one("SELECT coalesce(max(position), 0) FROM stream_log")
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(unavailable)
+}
+
+pub(crate) fn unavailable(cause: sqlx::Error) -> Error {
+    match cause {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+            Error::new(Code::Unavailable, "The database does not answer. Try again in a moment.")
+                .because(cause)
+        }
+        other => Error::internal(other),
+    }
+}
+
+async fn rows(connection: &mut AnyConnection, sql: Arc<str>, values: Vec<Value>) -> Result<Vec<Row>> {
+    let query = sqlx::query_with(AssertSqlSafe(sql), arguments(&values)?);
+    let rows = query.fetch_all(connection).await.map_err(unavailable)?;
+    Ok(rows.into_iter().map(Row).collect())
+}
+
+/// Reads single statements.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    store: &'a Store,
+}
+
+/// Reads in one moment: everything that is visible was complete when it began.
+pub struct Snapshot<'a> {
+    store: &'a Store,
+    tx: Transaction<'static, sqlx::Any>,
+}
+
+/// What queries are written against: a [`Reader`] or a [`Snapshot`].
+pub trait Source: Send {
+    /// All rows of a statement.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone, `Internal` when the statement fails.
+    fn all(&mut self, sql: &'static str, values: Vec<Value>)
+    -> impl Future<Output = Result<Vec<Row>>> + Send;
+
+    /// The first row of a statement, if there is one.
+    ///
+    /// # Errors
+    /// As [`Source::all`].
+    fn first(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Value>,
+    ) -> impl Future<Output = Result<Option<Row>>> + Send {
+        let all = self.all(sql, values);
+        async { Ok(all.await?.into_iter().next()) }
+    }
+}
+
+impl Reader<'_> {
+    pub(crate) async fn one(self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
+        let mut reader = self;
+        reader.first(sql, values).await
+    }
+}
+
+impl Source for Reader<'_> {
+    async fn all(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
+        let inner = &self.store.inner;
+        let mut connection = inner.readers.acquire().await.map_err(unavailable)?;
+        rows(&mut connection, inner.statements.get(inner.dialect, sql), values).await
+    }
+}
+
+impl Source for Snapshot<'_> {
+    async fn all(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
+        let inner = &self.store.inner;
+        rows(&mut self.tx, inner.statements.get(inner.dialect, sql), values).await
+    }
+}
+
+impl Snapshot<'_> {
+    /// The newest position in this moment.
+    ///
+    /// # Errors
+    /// As [`Source::all`].
+    pub async fn position(&mut self) -> Result<kontor_model::Pos> {
+        let row = self.first("SELECT coalesce(max(position), 0) FROM stream_log", Vec::new()).await?;
+        Ok(kontor_model::Pos(row.map_or(Ok(0), |row| row.int(0))?))
+    }
+
+    /// Statement text that differs by database, for the few queries that need it.
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.store.inner.dialect == Dialect::Postgres
+    }
+}

@@ -1,0 +1,105 @@
+//! Every difference between SQLite and PostgreSQL that this crate knows.
+
+/// Which database the archive stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// Held by every write transaction to its commit: one order, over all processes.
+const WRITE_LOCK: i64 = 0x6b6f_6e74_6f72;
+
+impl Dialect {
+    /// Opens a write transaction. SQLite's single writer is its lock; PostgreSQL takes
+    /// [`Dialect::write_lock`] next.
+    pub fn begin_write(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        }
+    }
+
+    /// The statement that waits for the order's lock, where the database has one of its own.
+    ///
+    /// A separate statement, so that the next one sees what the previous holder committed.
+    pub fn write_lock(self) -> Option<String> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => {
+                Some(format!("SELECT 1 FROM (SELECT pg_advisory_xact_lock({WRITE_LOCK})) held"))
+            }
+        }
+    }
+
+    /// Opens a read snapshot.
+    pub fn begin_read(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
+    /// Newest position and an identity of the transaction, by which a lost COMMIT is asked about;
+    /// on PostgreSQL also tells the other processes (delivered with the commit).
+    pub fn newest_position(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT coalesce(max(position), 0), '' FROM stream_log",
+            Self::Postgres => {
+                "SELECT coalesce(max(position), 0), pg_current_xact_id()::text, \
+                 (SELECT count(*) FROM (SELECT pg_notify('kontor', '')) told) FROM stream_log"
+            }
+        }
+    }
+
+    /// Tells whether the transaction `$1` was committed, if the database remembers such things.
+    pub fn was_committed(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(
+                "SELECT CASE WHEN pg_xact_status(CAST($1 AS xid8)) = 'committed' THEN 1::bigint ELSE 0::bigint END",
+            ),
+        }
+    }
+
+    /// Rewrites the few words of a statement that differ, so that each is written once:
+    /// `BYTES` is the blob type, `WITHOUT_ROWID` follows a table that needs no row id, and
+    /// `ID_SET($n)` / `TEXT_SET($n)` open a JSON array as a one-column table `(id)` / `(text)`.
+    pub fn render(self, sql: &str) -> String {
+        let mut sql = match self {
+            Self::Sqlite => sql.replace("WITHOUT_ROWID", "WITHOUT ROWID").replace("BYTES", "BLOB"),
+            Self::Postgres => sql.replace("WITHOUT_ROWID", "").replace("BYTES", "BYTEA"),
+        };
+        for n in 1..=9 {
+            let (ids, texts) = match self {
+                Self::Sqlite => (
+                    format!("(SELECT value AS id FROM json_each(${n}))"),
+                    format!("(SELECT value AS text FROM json_each(${n}))"),
+                ),
+                Self::Postgres => (
+                    format!(
+                        "(SELECT value::bigint AS id FROM jsonb_array_elements_text(CAST(${n} AS jsonb)))"
+                    ),
+                    format!("(SELECT value AS text FROM jsonb_array_elements_text(CAST(${n} AS jsonb)))"),
+                ),
+            };
+            sql = sql.replace(&format!("ID_SET(${n})"), &ids).replace(&format!("TEXT_SET(${n})"), &texts);
+        }
+        sql
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_rendered_for_both_databases() {
+        let sql = "SELECT x FROM t WHERE y IN ID_SET($1)";
+        let sqlite = "SELECT x FROM t WHERE y IN (SELECT value AS id FROM json_each($1))";
+        assert_eq!(Dialect::Sqlite.render(sql), sqlite);
+        let postgres = "SELECT x FROM t WHERE y IN \
+            (SELECT value::bigint AS id FROM jsonb_array_elements_text(CAST($1 AS jsonb)))";
+        assert_eq!(Dialect::Postgres.render(sql), postgres);
+    }
+}

@@ -1,0 +1,28 @@
+//! The archive in the basement: the only server crate that knows SQL.
+//!
+//! It keeps one order of everything that a client can see ([`log`]), writes through one task per
+//! process with group commit ([`writer`]), and reads in snapshots ([`Snapshot`]). Departments hand
+//! it [`Change`]s: plain data, no IO. What may not enter: rules of Matrix or of the company; this
+//! crate stores what it is given and tells what it has.
+//!
+//! One folder per department holds its rows and its queries ([`rooms`], [`identity`], [`media`]).
+
+pub mod audit;
+pub mod change;
+mod db;
+mod dialect;
+pub mod identity;
+pub mod log;
+pub mod media;
+mod migrate;
+mod names;
+pub mod rooms;
+mod table;
+mod value;
+mod writer;
+
+pub use change::{Change, Guard, RoomStep, Stream};
+pub use db::{Options, Reader, Snapshot, Store};
+pub use table::Table;
+pub use value::{Row, Value};
+pub use writer::{Committed, Receipt};

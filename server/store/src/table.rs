@@ -1,0 +1,101 @@
+//! Tables that are written in batches: their columns, and what a second row of the same key means.
+
+/// What happens to a row whose key exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnConflict {
+    /// The change is refused.
+    Refuse,
+    /// The new row replaces all other columns.
+    Replace,
+    /// The old row stays.
+    Keep,
+}
+
+pub(crate) struct Spec {
+    pub name: &'static str,
+    pub columns: &'static [&'static str],
+    /// How many of the first columns are the key.
+    pub key: usize,
+    pub on_conflict: OnConflict,
+}
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal $conflict:ident [$($key:literal),+] [$($column:literal),*];)+) => {
+        /// A table that [`crate::Change`]s insert into.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[allow(missing_docs)] // Described in the migrations.
+        pub enum Table { $($(#[$doc])* $variant),+ }
+
+        impl Table {
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub(crate) fn spec(self) -> &'static Spec {
+                match self {
+                    $(Self::$variant => {
+                        const SPEC: Spec = Spec {
+                            name: $name,
+                            columns: &[$($key,)+ $($column),*],
+                            key: [$($key),+].len(),
+                            on_conflict: OnConflict::$conflict,
+                        };
+                        &SPEC
+                    }),+
+                }
+            }
+        }
+    };
+}
+
+tables! {
+    Audit = "audit" Refuse ["audit_nid"] ["ts", "action", "outcome", "actor_nid", "actor_kind",
+        "session_nid", "ip", "request_id", "target_kind", "target", "detail"];
+    Room = "room" Refuse ["room_nid"] ["room_id", "version", "revision", "depth", "extremities",
+        "linear", "published", "created_ts", "snapshot_nid"];
+    /// The place of a room's newest event: a column of `room`, kept apart because it is a position.
+    RoomPlace = "room_place" Replace ["room_nid"] ["last_ord"];
+    Event = "event" Refuse ["event_nid"] ["event_id", "room_nid", "pos", "ord", "depth", "type",
+        "sender_nid", "state_key_nid", "replaces_nid", "snapshot_nid", "origin_ts", "received_ts",
+        "retention_ts", "rejected", "soft_failed", "redacted_by_nid", "relates_to", "rel_type",
+        "notifies", "skeleton"];
+    EventBody = "event_body" Replace ["event_nid"] ["key_nid", "nonce", "ct"];
+    RoomState = "room_state" Replace ["room_nid", "type", "key_nid"] ["event_nid"];
+    StateChange = "state_change" Replace ["room_nid", "type", "key_nid", "ord"] ["event_nid"];
+    StateSnapshot = "state_snapshot" Refuse ["snapshot_nid"] ["room_nid", "parent_nid", "layers",
+        "added", "removed"];
+    Membership = "membership" Replace ["room_nid", "user_nid"] ["membership", "event_nid", "pos",
+        "ord", "sender_nid", "forgotten", "notify_mode"];
+    Alias = "alias" Refuse ["alias"] ["room_nid", "creator_nid", "ts"];
+    SentTxn = "sent_txn" Refuse ["user_nid", "scope", "digest"] ["txn_id", "event_nid", "event_id", "ts"];
+    Receipt = "receipt" Replace ["room_nid", "user_nid", "kind", "thread"] ["event_id", "ord", "ts", "pos"];
+    Notification = "notification" Replace ["user_nid", "room_nid", "ord"] ["event_nid", "thread",
+        "notify", "highlight"];
+}
+
+/// Rows of one statement. Fixed, so that statements stay prepared; below SQLite's 32,766 parameters.
+pub(crate) const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+
+/// The insert statement for `rows` rows.
+pub(crate) fn insert_sql(table: Table, rows: usize) -> String {
+    let spec = table.spec();
+    let mut sql = format!("INSERT INTO {} ({}) VALUES ", spec.name, spec.columns.join(", "));
+    for row in 0..rows {
+        if row > 0 {
+            sql.push_str(", ");
+        }
+        let numbers: Vec<_> =
+            (1..=spec.columns.len()).map(|n| format!("${}", row * spec.columns.len() + n)).collect();
+        sql.push_str(&format!("({})", numbers.join(", ")));
+    }
+    let key = spec.columns.iter().take(spec.key).copied().collect::<Vec<_>>().join(", ");
+    match spec.on_conflict {
+        OnConflict::Refuse => {}
+        OnConflict::Keep => sql.push_str(" ON CONFLICT DO NOTHING"),
+        OnConflict::Replace => {
+            let set: Vec<_> =
+                spec.columns.iter().skip(spec.key).map(|c| format!("{c} = excluded.{c}")).collect();
+            sql.push_str(&format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", ")));
+        }
+    }
+    sql
+}
