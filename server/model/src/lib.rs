@@ -11,6 +11,7 @@ pub mod json;
 pub mod pdu;
 pub mod position;
 pub mod random;
+pub mod requester;
 pub mod room_version;
 pub mod secret;
 
@@ -20,6 +21,7 @@ pub use error::{Code, Error, Result};
 pub use pdu::{Pdu, SignedPdu};
 pub use position::{Pos, SyncToken};
 pub use random::Random;
+pub use requester::Requester;
 pub use room_version::RoomVersion;
 pub use secret::Secret;
 

@@ -22,7 +22,7 @@ mod value;
 mod writer;
 
 pub use change::{Change, Guard, RoomStep, Stream};
-pub use db::{Options, Reader, Snapshot, Store};
+pub use db::{Options, Reader, Snapshot, Source, Store};
 pub use table::Table;
 pub use value::{Row, Value};
 pub use writer::{Committed, Receipt};

@@ -1,0 +1,4 @@
+//! Department flows.
+
+/// Entry.
+pub struct Flows {}

@@ -1,0 +1,45 @@
+//! What every handler can reach.
+
+use kontor_flows::Flows;
+use kontor_identity::Identity;
+use kontor_media::Media;
+use kontor_model::{Clock, Random};
+use kontor_rooms::Rooms;
+use kontor_store::Store;
+use ruma::OwnedServerName;
+use std::sync::Arc;
+
+/// The house, as the front door sees it. Made once by the binary.
+pub struct App {
+    /// The archive.
+    pub store: Store,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Department of rooms.
+    pub rooms: Arc<Rooms>,
+    /// Department of accounts.
+    pub identity: Arc<Identity>,
+    /// Department of files.
+    pub media: Arc<Media>,
+    /// Procedures across departments.
+    pub flows: Arc<Flows>,
+    /// Configuration of the front door itself.
+    pub settings: Settings,
+    /// Request budgets per caller.
+    pub limits: crate::middleware::Limits,
+}
+
+/// Configuration of the front door.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The server's name, the part after the colon of its user ids.
+    pub server_name: OwnedServerName,
+    /// Base URL that clients use, without a trailing slash.
+    pub public_base_url: String,
+    /// Whether request budgets are enforced.
+    pub rate_limits: bool,
+    /// Largest body of requests that are not uploads, bytes.
+    pub body_limit: usize,
+}

@@ -1,0 +1,188 @@
+//! Taking requests apart: bodies, query strings, access tokens.
+
+use crate::app::App;
+use crate::error::ErrorResponse;
+use axum::body::Bytes;
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kontor_model::{Code, Error, Requester};
+use kontor_store::audit::Actor;
+use serde::de::DeserializeOwned;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Handlers' state.
+pub type State = axum::extract::State<Arc<App>>;
+
+/// Path parameters, percent-decoded. Bad escapes are a 400.
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ErrorResponse;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorResponse> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(cause) => Err(Error::invalid_param("The address of the request is malformed.")
+                .because(cause.to_string())
+                .into()),
+        }
+    }
+}
+
+/// The query string. Wrong or repeated parameters are a 400.
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ErrorResponse;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorResponse> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(cause) => {
+                let missing = cause.to_string().contains("missing field");
+                let code = if missing { Code::MissingParam } else { Code::InvalidParam };
+                Err(Error::new(code, "A query parameter is missing or has a wrong value.")
+                    .because(cause.to_string())
+                    .into())
+            }
+        }
+    }
+}
+
+/// Reads a body of at most the configured size, whether its length was announced or not.
+///
+/// # Errors
+/// `TooLarge` as soon as the limit is passed; `BadJson` when the peer goes away.
+pub async fn bounded(request: Request, limit: usize) -> Result<Bytes, Error> {
+    match Limited::new(request.into_body(), limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(cause) if cause.is::<LengthLimitError>() => {
+            Err(Error::new(Code::TooLarge, "The request is larger than this server allows."))
+        }
+        Err(cause) => Err(Error::new(Code::NotJson, "The request ended early.").because(cause)),
+    }
+}
+
+/// A JSON body. Whatever the content type says: clients disagree about it.
+pub struct Body<T>(pub T);
+
+impl<S, T> FromRequest<S> for Body<T>
+where
+    S: Send + Sync,
+    Arc<App>: FromRef<S>,
+    T: DeserializeOwned,
+{
+    type Rejection = ErrorResponse;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ErrorResponse> {
+        let limit = Arc::<App>::from_ref(state).settings.body_limit;
+        let bytes = bounded(request, limit).await?;
+        Ok(Self(json(&bytes)?))
+    }
+}
+
+/// A JSON body that may be left out; then it reads as `{}`.
+pub struct OptionalBody<T>(pub T);
+
+impl<S, T> FromRequest<S> for OptionalBody<T>
+where
+    S: Send + Sync,
+    Arc<App>: FromRef<S>,
+    T: DeserializeOwned,
+{
+    type Rejection = ErrorResponse;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ErrorResponse> {
+        let limit = Arc::<App>::from_ref(state).settings.body_limit;
+        let bytes = bounded(request, limit).await?;
+        let bytes = if bytes.trim_ascii().is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        Ok(Self(json(&bytes)?))
+    }
+}
+
+/// Parses JSON, telling text that is no JSON from JSON of the wrong shape.
+///
+/// # Errors
+/// `NotJson` or `BadJson`.
+pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|cause| {
+        use serde_json::error::Category;
+        // A nesting without end is reported as a syntax error, but it is JSON.
+        let deep = cause.to_string().contains("recursion limit");
+        let error = match cause.classify() {
+            Category::Syntax | Category::Eof | Category::Io if !deep => {
+                Error::new(Code::NotJson, "The request body is not JSON.")
+            }
+            _ => Error::bad_json(format!("The request body does not have the expected form: {cause}.")),
+        };
+        error.because(cause)
+    })
+}
+
+/// The access token of a request, from the header or (deprecated) the query string.
+pub fn access_token(parts: &Parts) -> Option<String> {
+    let header = parts.headers.get(axum::http::header::AUTHORIZATION);
+    if let Some(token) = header.and_then(|value| value.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "))
+    {
+        return Some(token.trim().to_owned());
+    }
+    let query = parts.uri.query()?;
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == "access_token").map(|(_, token)| token.to_owned())
+}
+
+/// Where a request came from, and its id in the logs. Put in by the listener and the middleware.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The peer's address.
+    pub ip: Option<IpAddr>,
+    /// The id of the request in the logs.
+    pub request_id: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+/// An authenticated caller; refuses the request otherwise.
+pub struct Caller {
+    /// Who it is.
+    pub requester: Requester,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+impl Caller {
+    /// The caller as the audit log names it.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            user: Some(self.requester.user),
+            session: Some(self.requester.session),
+            ip: self.origin.ip.map(|ip| ip.to_string()),
+            request_id: self.origin.request_id.clone(),
+        }
+    }
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Arc<App>: FromRef<S>,
+{
+    type Rejection = ErrorResponse;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorResponse> {
+        let app = Arc::<App>::from_ref(state);
+        let token = access_token(parts).ok_or_else(|| Error::new(Code::MissingToken, "Log in first."))?;
+        let requester = app.identity.authenticate(&token).await?;
+        let Ok(origin) = Origin::from_request_parts(parts, state).await;
+        app.limits.spend(&app, &requester)?;
+        Ok(Self { requester, origin })
+    }
+}

@@ -1,0 +1,16 @@
+//! The front door: every route, extractors, the error page.
+//!
+//! Here and nowhere else are axum, status codes and Matrix error JSON named. A handler takes a
+//! request apart, calls one department or one flow, and puts the answer together; rules of rooms,
+//! accounts and media may not enter, nor may SQL.
+
+pub mod app;
+pub mod client;
+pub mod error;
+pub mod extract;
+pub mod middleware;
+pub mod respond;
+pub mod router;
+
+pub use app::{App, Settings};
+pub use router::{Serve, router};

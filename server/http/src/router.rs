@@ -1,0 +1,50 @@
+//! Which routes exist, and which of them a listener serves.
+
+use crate::app::App;
+use crate::{client, middleware};
+use axum::Router;
+use axum::routing::MethodRouter;
+use kontor_model::{Code, Error};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A group of routes that a listener can serve (configuration key `listener.serve`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Serve {
+    /// The client-server API.
+    Client,
+    /// Upload and download.
+    Media,
+    /// Administration.
+    Admin,
+    /// Pages in the browser: the first administrator's set-up.
+    Console,
+    /// `/health/live` and `/health/ready`.
+    Health,
+    /// Prometheus text; its handler is the binary's.
+    Metrics,
+}
+
+/// The routes of one listener, with everything around them.
+pub fn router(app: Arc<App>, serve: &BTreeSet<Serve>) -> Router {
+    let mut routes = Router::new();
+    if serve.contains(&Serve::Client) {
+        routes = routes.merge(client::routes());
+    }
+    let routes = routes
+        .fallback(async || fault(Code::Unrecognized))
+        .method_not_allowed_fallback(async || fault(Code::MethodNotAllowed));
+    middleware::around(routes.with_state(Arc::clone(&app)), app)
+}
+
+fn fault(code: Code) -> crate::error::ErrorResponse {
+    Error::new(code, "This server does not have such an endpoint.").into()
+}
+
+/// Adds a client-server route under `/v3` and, for older clients, under `/r0`.
+pub(crate) fn v3(routes: Router<Arc<App>>, path: &str, methods: MethodRouter<Arc<App>>) -> Router<Arc<App>> {
+    routes
+        .route(&format!("/_matrix/client/v3{path}"), methods.clone())
+        .route(&format!("/_matrix/client/r0{path}"), methods)
+}

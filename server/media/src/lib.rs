@@ -1,0 +1,4 @@
+//! Department media.
+
+/// Entry.
+pub struct Media {}

@@ -1,0 +1,4 @@
+//! Department rooms.
+
+/// Entry.
+pub struct Rooms {}
