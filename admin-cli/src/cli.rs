@@ -1,0 +1,101 @@
+//! The command line, its help in the reader's language.
+
+use crate::language::Language;
+use crate::texts::Text;
+use clap::{Arg, ArgAction, Command};
+
+/// Where a server with no configuration listens.
+const DEFAULT_URL: &str = "http://127.0.0.1:8008";
+/// Where a server with no configuration, started in this folder, leaves its one-time token.
+const DEFAULT_TOKEN_FILE: &str = "data/first-admin-token";
+
+/// The whole command line.
+pub fn command(language: Language) -> Command {
+    let text = |text: Text| text.of(language);
+    Command::new("kontorctl")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(text(Text::About))
+        .after_help(text(Text::Environment))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(
+            option("url", "URL", text(Text::UrlHelp))
+                .env("KONTORCTL_URL")
+                .default_value(DEFAULT_URL)
+                .global(true),
+        )
+        .arg(option("ca-file", "FILE", text(Text::CaHelp)).global(true))
+        .arg(option("lang", "LANG", text(Text::LangHelp)).global(true))
+        .subcommand(user(language))
+        .subcommand(
+            Command::new("setup")
+                .about(text(Text::SetupHelp))
+                .arg(option("name", "NAME", text(Text::NameHelp)).required(true))
+                .arg(flag("password-stdin", text(Text::PasswordHelp)).required(true))
+                .arg(
+                    option("token-file", "FILE", text(Text::TokenFileHelp)).default_value(DEFAULT_TOKEN_FILE),
+                ),
+        )
+        .subcommand(
+            Command::new("login")
+                .about(text(Text::LoginHelp))
+                .arg(Arg::new("name").value_name("NAME").required(true).help(text(Text::NameHelp)))
+                .arg(flag("password-stdin", text(Text::PasswordHelp)).required(true)),
+        )
+}
+
+fn user(language: Language) -> Command {
+    let text = |text: Text| text.of(language);
+    let output = || {
+        option("output", "FORM", text(Text::OutputHelp))
+            .short('o')
+            .value_parser(["table", "json"])
+            .default_value("table")
+    };
+    Command::new("user")
+        .about(text(Text::UserHelp))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("create")
+                .about(text(Text::CreateHelp))
+                .arg(Arg::new("name").value_name("NAME").required(true).help(text(Text::NameHelp)))
+                .arg(flag("admin", text(Text::AdminHelp)))
+                .arg(option("display-name", "TEXT", text(Text::DisplayNameHelp)))
+                .arg(flag("password-stdin", text(Text::PasswordOrGeneratedHelp)))
+                .arg(output()),
+        )
+        .subcommand(Command::new("list").about(text(Text::ListHelp)).arg(output()))
+}
+
+fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed_in_every_language() {
+        for language in [Language::English, Language::Polish, Language::Ukrainian] {
+            command(language).debug_assert();
+        }
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_code_2() {
+        for line in [
+            vec!["kontorctl", "user", "create"],
+            vec!["kontorctl", "fly"],
+            vec!["kontorctl", "user", "list", "-o", "xml"],
+        ] {
+            let error = command(Language::English).try_get_matches_from(line).expect_err("wrong");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Every text that a person reads, in all three languages.
+
+use crate::language::Language;
+
+macro_rules! texts {
+    ($( $(#[doc = $doc:literal])+ $name:ident { en: $en:literal, pl: $pl:literal, uk: $uk:literal $(,)? } )*) => {
+        /// A text; words in braces are filled in with [`Text::with`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Text { $( $(#[doc = $doc])+ $name, )* }
+
+        impl Text {
+            /// The text in the language.
+            pub fn of(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $(
+                        (Self::$name, Language::English) => $en,
+                        (Self::$name, Language::Polish) => $pl,
+                        (Self::$name, Language::Ukrainian) => $uk,
+                    )*
+                }
+            }
+
+            #[cfg(test)]
+            const ALL: &[Self] = &[ $( Self::$name, )* ];
+        }
+    };
+}
+
+impl Text {
+    /// The text in the language, its words in braces replaced.
+    pub fn with(self, language: Language, words: &[(&str, &str)]) -> String {
+        words.iter().fold(self.of(language).to_owned(), |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), value)
+        })
+    }
+}
+
+texts! {
+    /// Help of the program.
+    About {
+        en: "Administers a Kontor homeserver",
+        pl: "Administruje serwerem Kontor",
+        uk: "Адмініструє сервер Kontor",
+    }
+    /// What stands after the help.
+    Environment {
+        en: "The administrator's access token is read from the environment variable KONTORCTL_TOKEN.\nExit codes: 0 done, 1 other failure, 2 wrong usage, 3 not found, 4 refused, 5 conflict, 6 done in part.",
+        pl: "Token dostępu administratora jest czytany ze zmiennej środowiskowej KONTORCTL_TOKEN.\nKody wyjścia: 0 wykonano, 1 inny błąd, 2 złe użycie, 3 nie znaleziono, 4 odmowa, 5 konflikt, 6 wykonano częściowo.",
+        uk: "Токен доступу адміністратора читається зі змінної середовища KONTORCTL_TOKEN.\nКоди виходу: 0 виконано, 1 інша помилка, 2 хибне використання, 3 не знайдено, 4 відмова, 5 конфлікт, 6 виконано частково.",
+    }
+    /// Help of `--url`.
+    UrlHelp { en: "Address of the server", pl: "Adres serwera", uk: "Адреса сервера" }
+    /// Help of `--ca-file`.
+    CaHelp {
+        en: "PEM file with a certificate authority to trust beside the system's",
+        pl: "Plik PEM z urzędem certyfikacji, któremu ufać obok systemowych",
+        uk: "Файл PEM із центром сертифікації, якому довіряти поряд із системними",
+    }
+    /// Help of `--lang`.
+    LangHelp {
+        en: "Language of messages: en, pl or uk; by default that of the terminal",
+        pl: "Język komunikatów: en, pl lub uk; domyślnie język terminala",
+        uk: "Мова повідомлень: en, pl або uk; типово мова термінала",
+    }
+    /// Help of `--output`.
+    OutputHelp { en: "Form of the output", pl: "Postać wyniku", uk: "Вигляд результату" }
+    /// Help of `user`.
+    UserHelp { en: "People's accounts", pl: "Konta ludzi", uk: "Облікові записи людей" }
+    /// Help of `user create`.
+    CreateHelp { en: "Make an account", pl: "Załóż konto", uk: "Створити обліковий запис" }
+    /// Help of the name.
+    NameHelp {
+        en: "Name: the part of the address before the colon, such as anna",
+        pl: "Nazwa: część adresu przed dwukropkiem, na przykład anna",
+        uk: "Ім'я: частина адреси перед двокрапкою, наприклад anna",
+    }
+    /// Help of `--admin`.
+    AdminHelp { en: "Make it an administrator", pl: "Nadaj uprawnienia administratora", uk: "Надати права адміністратора" }
+    /// Help of `--display-name`.
+    DisplayNameHelp { en: "Name that others see", pl: "Nazwa, którą widzą inni", uk: "Ім'я, яке бачать інші" }
+    /// Help of `--password-stdin` where a password is generated otherwise.
+    PasswordOrGeneratedHelp {
+        en: "Read the password from standard input; otherwise one is generated and printed once",
+        pl: "Czytaj hasło ze standardowego wejścia; inaczej hasło jest losowane i wypisywane raz",
+        uk: "Читати пароль зі стандартного вводу; інакше пароль генерується і друкується один раз",
+    }
+    /// Help of `--password-stdin` where it has to be.
+    PasswordHelp {
+        en: "Read the password from standard input",
+        pl: "Czytaj hasło ze standardowego wejścia",
+        uk: "Читати пароль зі стандартного вводу",
+    }
+    /// Help of `user list`.
+    ListHelp { en: "List all accounts", pl: "Wypisz wszystkie konta", uk: "Показати всі облікові записи" }
+    /// Help of `setup`.
+    SetupHelp {
+        en: "Make the first administrator of a new server",
+        pl: "Załóż pierwszego administratora nowego serwera",
+        uk: "Створити першого адміністратора нового сервера",
+    }
+    /// Help of `--token-file`.
+    TokenFileHelp {
+        en: "File with the one-time token that the server wrote at its first start",
+        pl: "Plik z jednorazowym tokenem, który serwer zapisał przy pierwszym starcie",
+        uk: "Файл з одноразовим токеном, який сервер записав під час першого запуску",
+    }
+    /// Help of `login`.
+    LoginHelp {
+        en: "Log in and print an access token for KONTORCTL_TOKEN",
+        pl: "Zaloguj się i wypisz token dostępu dla KONTORCTL_TOKEN",
+        uk: "Увійти і надрукувати токен доступу для KONTORCTL_TOKEN",
+    }
+    /// No token in the environment.
+    NoToken {
+        en: "KONTORCTL_TOKEN is not set. Put an administrator's access token there; `kontorctl login NAME --password-stdin` prints one.",
+        pl: "Brak zmiennej KONTORCTL_TOKEN. Umieść w niej token dostępu administratora; wypisuje go `kontorctl login NAZWA --password-stdin`.",
+        uk: "Змінну KONTORCTL_TOKEN не задано. Помістіть туди токен доступу адміністратора; його друкує `kontorctl login ІМ'Я --password-stdin`.",
+    }
+    /// The address cannot be read.
+    BadUrl { en: "\"{url}\" is not an address of a server.", pl: "\"{url}\" nie jest adresem serwera.", uk: "\"{url}\" не є адресою сервера." }
+    /// A file cannot be read.
+    BadFile { en: "The file {file} cannot be read: {error}.", pl: "Nie można odczytać pliku {file}: {error}.", uk: "Не вдається прочитати файл {file}: {error}." }
+    /// The server cannot be reached.
+    NoConnection {
+        en: "The server at {url} cannot be reached: {error}. Is it running, and is --url right?",
+        pl: "Nie można połączyć się z serwerem {url}: {error}. Czy działa i czy --url jest poprawny?",
+        uk: "Не вдається з'єднатися із сервером {url}: {error}. Чи він працює і чи правильний --url?",
+    }
+    /// The answer is not what this version expects.
+    BadAnswer {
+        en: "The server at {url} answered in an unexpected way. Is it a Kontor of this version?",
+        pl: "Serwer {url} odpowiedział w nieoczekiwany sposób. Czy to Kontor w tej wersji?",
+        uk: "Сервер {url} відповів неочікувано. Чи це Kontor цієї версії?",
+    }
+    /// The token is not valid.
+    TokenRefused {
+        en: "The server does not accept the token: {error}",
+        pl: "Serwer nie przyjmuje tokenu: {error}",
+        uk: "Сервер не приймає токен: {error}",
+    }
+    /// The server refused.
+    Refused { en: "The server refuses: {error}", pl: "Serwer odmawia: {error}", uk: "Сервер відмовляє: {error}" }
+    /// The name is taken.
+    NameTaken {
+        en: "There is already an account named {name}.",
+        pl: "Konto o nazwie {name} już istnieje.",
+        uk: "Обліковий запис з ім'ям {name} вже існує.",
+    }
+    /// No password on standard input.
+    EmptyPassword {
+        en: "Standard input held no password.",
+        pl: "Na standardowym wejściu nie było hasła.",
+        uk: "На стандартному вводі не було пароля.",
+    }
+    /// The account exists now.
+    Created { en: "Made {user}.", pl: "Założono {user}.", uk: "Створено {user}." }
+    /// Its generated password.
+    Generated {
+        en: "Password, shown only now: {password}",
+        pl: "Hasło, pokazywane tylko teraz: {password}",
+        uk: "Пароль, показується лише зараз: {password}",
+    }
+    /// The first administrator exists now.
+    SetUp {
+        en: "{user} is now the administrator of this server.",
+        pl: "{user} jest teraz administratorem tego serwera.",
+        uk: "{user} тепер адміністратор цього сервера.",
+    }
+    /// Column: address.
+    ColumnUser { en: "USER", pl: "UŻYTKOWNIK", uk: "КОРИСТУВАЧ" }
+    /// Column: administrator or not.
+    ColumnAdmin { en: "ADMINISTRATOR", pl: "ADMINISTRATOR", uk: "АДМІНІСТРАТОР" }
+    /// Column: state of the account.
+    ColumnState { en: "STATE", pl: "STAN", uk: "СТАН" }
+    /// Column: when it was made.
+    ColumnMade { en: "MADE (UTC)", pl: "ZAŁOŻONO (UTC)", uk: "СТВОРЕНО (UTC)" }
+    /// In a table.
+    Yes { en: "yes", pl: "tak", uk: "так" }
+    /// In a table.
+    No { en: "no", pl: "nie", uk: "ні" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_has_the_same_words_to_fill_in_in_all_languages() {
+        for text in Text::ALL {
+            let words = |language| {
+                let mut found: Vec<&str> = text
+                    .of(language)
+                    .split('{')
+                    .skip(1)
+                    .filter_map(|rest| rest.split_once('}').map(|(word, _)| word))
+                    .collect();
+                found.sort_unstable();
+                found
+            };
+            assert_eq!(words(Language::English), words(Language::Polish), "{text:?}");
+            assert_eq!(words(Language::English), words(Language::Ukrainian), "{text:?}");
+        }
+    }
+}
