@@ -9,4 +9,5 @@
 )]
 
 mod client;
+mod e2e;
 mod house;

@@ -39,6 +39,7 @@ pub use postgres::{Cluster, StopMode};
 pub use response::Response;
 pub use scratch::Scratch;
 pub use server::Server;
+pub use shared::other_homeserver;
 pub use wait::{DEADLINE, eventually, wait_until};
 
 #[doc(hidden)]

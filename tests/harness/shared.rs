@@ -23,7 +23,7 @@ pub(crate) fn server(db: Db) -> &'static Server {
 }
 
 /// The homeserver that `KONTOR_TEST_URL` names instead of one of ours.
-pub(crate) fn other_homeserver() -> Option<Homeserver> {
+pub fn other_homeserver() -> Option<Homeserver> {
     let url = std::env::var("KONTOR_TEST_URL").ok()?;
     let secret = std::env::var("KONTOR_TEST_SHARED_SECRET")
         .expect("KONTOR_TEST_SHARED_SECRET: KONTOR_TEST_URL is of no use without it");
