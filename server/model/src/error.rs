@@ -76,6 +76,8 @@ pub enum Code {
     UnableToAuthoriseJoin,
     /// The server cannot grant this join because none of its members may invite.
     UnableToGrantJoin,
+    /// The content is not of a kind that can be processed as asked, such as a thumbnail of a text.
+    Unprocessable,
     /// Media content was not uploaded yet.
     NotYetUploaded,
     /// Media content exists already and may not be replaced.

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod draft;
 pub mod error;
+pub mod guard;
 pub mod ids;
 pub mod json;
 pub mod pdu;
@@ -18,6 +19,7 @@ pub mod secret;
 pub use clock::Clock;
 pub use draft::Draft;
 pub use error::{Code, Error, Result};
+pub use guard::Guard;
 pub use pdu::{Pdu, SignedPdu};
 pub use position::{Pos, SyncToken};
 pub use random::Random;

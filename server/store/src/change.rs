@@ -22,6 +22,9 @@ pub enum Stream {
     Kill = 6,
     /// A user's profile changed.
     Profile = 7,
+    /// A promised file arrived. `user` is the file's own numeric id, which no user has: only those
+    /// who wait for the file hear it.
+    Media = 8,
 }
 
 impl Stream {
@@ -34,6 +37,7 @@ impl Stream {
             Self::ToDevice,
             Self::Kill,
             Self::Profile,
+            Self::Media,
         ]
         .into_iter()
         .find(|stream| *stream as i64 == number)
