@@ -64,12 +64,24 @@ tables! {
     StateSnapshot = "state_snapshot" Refuse ["snapshot_nid"] ["room_nid", "parent_nid", "layers",
         "added", "removed"];
     Membership = "membership" Replace ["room_nid", "user_nid"] ["membership", "event_nid", "pos",
-        "ord", "sender_nid", "forgotten", "notify_mode"];
+        "ord", "sender_nid", "forgotten"];
     Alias = "alias" Refuse ["alias"] ["room_nid", "creator_nid", "ts"];
     SentTxn = "sent_txn" Refuse ["user_nid", "scope", "digest"] ["txn_id", "event_nid", "event_id", "ts"];
     Receipt = "receipt" Replace ["room_nid", "user_nid", "kind", "thread"] ["event_id", "ord", "ts", "pos"];
     Notification = "notification" Replace ["user_nid", "room_nid", "ord"] ["event_nid", "thread",
         "notify", "highlight"];
+    Account = "account" Refuse ["user_nid"] ["state", "auth_epoch", "admin", "guest", "user_type",
+        "created_ts", "password_hash"];
+    /// A login on a known device keeps its name.
+    Device = "device" Keep ["user_nid", "device_id"] ["display_name", "created_ts"];
+    DeviceSeen = "device_seen" Replace ["user_nid", "device_id"] ["ts", "ip"];
+    Session = "session" Refuse ["session_nid"] ["user_nid", "device_id", "kind", "created_ts", "generation"];
+    AccessToken = "access_token" Refuse ["hash"] ["session_nid", "generation", "expires_ts"];
+    RefreshToken = "refresh_token" Refuse ["hash"] ["session_nid", "generation"];
+    LoginToken = "login_token" Refuse ["hash"] ["user_nid", "expires_ts"];
+    RegistrationToken = "registration_token" Refuse ["token"] ["uses_allowed", "completed", "expires_ts",
+        "created_ts", "creator_nid"];
+    UiaSession = "uia_session" Replace ["id"] ["purpose", "completed", "token", "created_ts"];
 }
 
 /// Rows of one statement. Fixed, so that statements stay prepared; below SQLite's 32,766 parameters.
