@@ -4,7 +4,8 @@ CREATE TABLE room (
     room_nid BIGINT PRIMARY KEY,
     room_id TEXT NOT NULL UNIQUE,
     version TEXT NOT NULL,
-    -- Moves with every accepted event; the guard of concurrent writers.
+    -- Numeric id of the newest event: the guard of concurrent writers. Unique, so that a chain of
+    -- events that was built on a lost one can never fit by accident.
     revision BIGINT NOT NULL,
     depth BIGINT NOT NULL,
     -- Event ids that no other event follows, JSON array.
@@ -111,7 +112,8 @@ CREATE TABLE membership (
     -- 1 = the user forgot the room.
     forgotten BIGINT NOT NULL,
     -- What the user's push rules make of the room: 0 all, 1 mentions only, 2 nothing, 3 own rules.
-    notify_mode BIGINT NOT NULL,
+    -- Kept when the membership changes.
+    notify_mode BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (room_nid, user_nid)
 ) WITHOUT_ROWID;
 CREATE INDEX membership_user ON membership (user_nid, membership, pos);

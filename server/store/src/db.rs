@@ -303,9 +303,4 @@ impl Snapshot<'_> {
         let row = self.first("SELECT coalesce(max(position), 0) FROM stream_log", Vec::new()).await?;
         Ok(kontor_model::Pos(row.map_or(Ok(0), |row| row.int(0))?))
     }
-
-    /// Statement text that differs by database, for the few queries that need it.
-    pub(crate) fn is_postgres(&self) -> bool {
-        self.store.inner.dialect == Dialect::Postgres
-    }
 }

@@ -64,11 +64,21 @@ impl Dialect {
 
     /// Rewrites the few words of a statement that differ, so that each is written once:
     /// `BYTES` is the blob type, `WITHOUT_ROWID` follows a table that needs no row id, and
-    /// `ID_SET($n)` / `TEXT_SET($n)` open a JSON array as a one-column table `(id)` / `(text)`.
+    /// `ID_SET($n)` / `TEXT_SET($n)` open a JSON array as a one-column table `(id)` / `(text)`, `TRIPLE_SET($n)` an
+    /// array of arrays of three numbers as `(a, b, c)`, and `x AMONG_FIRST (SELECT … LIMIT n) END_FIRST` seeks the few rows of a correlated query by
+    /// index: SQLite does so for IN, PostgreSQL only for an array.
     pub fn render(self, sql: &str) -> String {
         let mut sql = match self {
-            Self::Sqlite => sql.replace("WITHOUT_ROWID", "WITHOUT ROWID").replace("BYTES", "BLOB"),
-            Self::Postgres => sql.replace("WITHOUT_ROWID", "").replace("BYTES", "BYTEA"),
+            Self::Sqlite => sql
+                .replace("WITHOUT_ROWID", "WITHOUT ROWID")
+                .replace("BYTES", "BLOB")
+                .replace("AMONG_FIRST (", "IN (")
+                .replace(") END_FIRST", ")"),
+            Self::Postgres => sql
+                .replace("WITHOUT_ROWID", "")
+                .replace("BYTES", "BYTEA")
+                .replace("AMONG_FIRST (", "= ANY(ARRAY(")
+                .replace(") END_FIRST", "))"),
         };
         for n in 1..=9 {
             let (ids, texts) = match self {
@@ -99,7 +109,7 @@ mod tests {
         let sqlite = "SELECT x FROM t WHERE y IN (SELECT value AS id FROM json_each($1))";
         assert_eq!(Dialect::Sqlite.render(sql), sqlite);
         let postgres = "SELECT x FROM t WHERE y IN \
-            (SELECT value::bigint AS id FROM jsonb_array_elements_text(CAST($1 AS jsonb)))";
+            (SELECT value::bigint AS id FROM jsonb_array_elements(CAST($1 AS jsonb)))";
         assert_eq!(Dialect::Postgres.render(sql), postgres);
     }
 }

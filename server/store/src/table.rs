@@ -70,6 +70,8 @@ tables! {
     Receipt = "receipt" Replace ["room_nid", "user_nid", "kind", "thread"] ["event_id", "ord", "ts", "pos"];
     Notification = "notification" Replace ["user_nid", "room_nid", "ord"] ["event_nid", "thread",
         "notify", "highlight"];
+    Media = "media" Refuse ["media_nid"] ["media_id", "uploader_nid", "state", "content_type", "kind",
+        "file_name", "size", "sha256", "created_ts", "expires_ts", "unauthenticated_ok"];
     Account = "account" Refuse ["user_nid"] ["state", "auth_epoch", "admin", "guest", "user_type",
         "created_ts", "password_hash"];
     /// A login on a known device keeps its name.

@@ -1,0 +1,170 @@
+//! Memberships: who is in which room, and what a user's rooms are.
+
+use crate::change::Change;
+use crate::db::Source;
+use crate::value::{Row, id_set};
+use kontor_model::{Nid, Result};
+
+/// A user's membership of a room, with what is needed to find the room's news.
+#[derive(Clone, Debug)]
+pub struct MyRoom {
+    /// The room.
+    pub room: Nid,
+    /// Its Matrix id.
+    pub room_id: String,
+    /// Its version.
+    pub version: String,
+    /// join, invite, knock, leave, ban.
+    pub membership: String,
+    /// The member event.
+    pub event: Nid,
+    /// Position and place of the last change of membership.
+    pub pos: i64,
+    /// Who changed it last.
+    pub sender: Nid,
+    /// Whether the user forgot the room.
+    pub forgotten: bool,
+    /// Place of the room's newest event.
+    pub last_ord: i64,
+}
+
+macro_rules! my_room {
+    () => {
+        "SELECT m.room_nid, r.room_id, r.version, m.membership, m.event_nid, m.pos, m.sender_nid, \
+         m.forgotten, p.last_ord FROM membership m JOIN room r ON r.room_nid = m.room_nid \
+         JOIN room_place p ON p.room_nid = m.room_nid "
+    };
+}
+
+fn read(row: &Row) -> Result<MyRoom> {
+    Ok(MyRoom {
+        room: row.int(0)?,
+        room_id: row.text(1)?,
+        version: row.text(2)?,
+        membership: row.text(3)?,
+        event: row.int(4)?,
+        pos: row.int(5)?,
+        sender: row.int(6)?,
+        forgotten: row.bool(7)?,
+        last_ord: row.int(8)?,
+    })
+}
+
+/// All rooms that a user ever had to do with.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn of_user<S: Source>(source: &mut S, user: Nid) -> Result<Vec<MyRoom>> {
+    let sql = concat!(my_room!(), "WHERE m.user_nid = $1");
+    source.all(sql, vec![user.into()]).await?.iter().map(read).collect()
+}
+
+/// A user's memberships of some rooms.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn of_user_in<S: Source>(source: &mut S, user: Nid, rooms: &[Nid]) -> Result<Vec<MyRoom>> {
+    let sql = concat!(my_room!(), "WHERE m.user_nid = $1 AND m.room_nid IN ID_SET($2)");
+    let values = vec![user.into(), id_set(rooms.iter().copied())];
+    source.all(sql, values).await?.iter().map(read).collect()
+}
+
+/// A user's membership of a room named by its Matrix id. `None` when there never was one, or no
+/// such room.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn membership_of<S: Source>(source: &mut S, room_id: &str, user: Nid) -> Result<Option<MyRoom>> {
+    let sql = concat!(my_room!(), "WHERE r.room_id = $1 AND m.user_nid = $2");
+    source.first(sql, vec![room_id.into(), user.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// Rooms that a user has joined, Matrix ids.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn joined_rooms<S: Source>(source: &mut S, user: Nid) -> Result<Vec<String>> {
+    let sql = "SELECT r.room_id FROM membership m JOIN room r ON r.room_nid = m.room_nid \
+               WHERE m.user_nid = $1 AND m.membership = 'join' ORDER BY m.pos";
+    source.all(sql, vec![user.into()]).await?.iter().map(|row| row.text(0)).collect()
+}
+
+/// Numbers of joined and invited members, and the first few of them, for room summaries.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Joined members.
+    pub joined: i64,
+    /// Invited members.
+    pub invited: i64,
+    /// Up to six members other than the asker, joined and invited first, by user id.
+    pub heroes: Vec<String>,
+}
+
+/// Summaries of rooms, for `asker`, in two statements.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn summaries<S: Source>(
+    source: &mut S,
+    asker: Nid,
+    rooms: &[Nid],
+) -> Result<std::collections::HashMap<Nid, Summary>> {
+    let mut summaries: std::collections::HashMap<Nid, Summary> = std::collections::HashMap::new();
+    if rooms.is_empty() {
+        return Ok(summaries);
+    }
+    let counts = "SELECT room_nid, CAST(sum(CASE WHEN membership = 'join' THEN 1 ELSE 0 END) AS BIGINT), \
+                  CAST(sum(CASE WHEN membership = 'invite' THEN 1 ELSE 0 END) AS BIGINT) \
+                  FROM membership WHERE room_nid IN ID_SET($1) GROUP BY room_nid";
+    for row in source.all(counts, vec![id_set(rooms.iter().copied())]).await? {
+        let summary = Summary { joined: row.int(1)?, invited: row.int(2)?, heroes: Vec::new() };
+        summaries.insert(row.int(0)?, summary);
+    }
+    let heroes = "SELECT w.id, n.text FROM ID_SET($1) w JOIN membership m ON m.room_nid = w.id \
+                  AND m.user_nid AMONG_FIRST (SELECT x.user_nid FROM membership x WHERE x.room_nid = w.id \
+                  AND x.user_nid <> $2 AND x.membership IN ('join', 'invite') ORDER BY x.user_nid LIMIT 5) END_FIRST \
+                  JOIN name n ON n.nid = m.user_nid ORDER BY w.id, n.text";
+    for row in source.all(heroes, vec![id_set(rooms.iter().copied()), asker.into()]).await? {
+        if let Some(summary) = summaries.get_mut(&row.int(0)?) {
+            summary.heroes.push(row.text(1)?);
+        }
+    }
+    Ok(summaries)
+}
+
+/// A member of a room.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The user.
+    pub user: Nid,
+    /// Matrix id.
+    pub user_id: String,
+    /// The member event.
+    pub event: Nid,
+    /// join, invite, knock, leave, ban.
+    pub membership: String,
+}
+
+/// All members of a room, whatever their membership.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn of_room<S: Source>(source: &mut S, room: Nid) -> Result<Vec<Member>> {
+    let sql = "SELECT m.user_nid, n.text, m.event_nid, m.membership FROM membership m \
+               JOIN name n ON n.nid = m.user_nid WHERE m.room_nid = $1";
+    let read = |row: &Row| {
+        Ok(Member { user: row.int(0)?, user_id: row.text(1)?, event: row.int(2)?, membership: row.text(3)? })
+    };
+    source.all(sql, vec![room.into()]).await?.iter().map(read).collect()
+}
+
+impl Change {
+    /// The user no longer wants to see the room; only after leaving it.
+    pub fn forget_room(&mut self, room: Nid, user: Nid) {
+        self.guard(
+            "UPDATE membership SET forgotten = 1 WHERE room_nid = $1 AND user_nid = $2 \
+             AND membership IN ('leave', 'ban')",
+            vec![room.into(), user.into()],
+        );
+    }
+}

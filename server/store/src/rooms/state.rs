@@ -1,0 +1,207 @@
+//! State of rooms at a place, and the two histories that decide who may see what.
+
+use crate::db::Source;
+use crate::value::{Value, id_set, text_set};
+use kontor_model::{Nid, Result};
+use std::collections::HashMap;
+
+/// Numeric ids of the current state events of rooms, optionally of some types only.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn current<S: Source>(source: &mut S, rooms: &[Nid], without_members: bool) -> Result<Vec<Nid>> {
+    let sql = if without_members {
+        "SELECT event_nid FROM room_state WHERE room_nid IN ID_SET($1) AND type <> 'm.room.member'"
+    } else {
+        "SELECT event_nid FROM room_state WHERE room_nid IN ID_SET($1)"
+    };
+    source.all(sql, vec![id_set(rooms.iter().copied())]).await?.iter().map(|row| row.int(0)).collect()
+}
+
+/// Numeric id of one current state event.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn current_event<S: Source>(
+    source: &mut S,
+    room: Nid,
+    kind: &str,
+    key: &str,
+) -> Result<Option<Nid>> {
+    let sql = "SELECT s.event_nid FROM room_state s JOIN name k ON k.nid = s.key_nid \
+               WHERE s.room_nid = $1 AND s.type = $2 AND k.text = $3";
+    let row = source.first(sql, vec![room.into(), kind.into(), key.into()]).await?;
+    row.map(|row| row.int(0)).transpose()
+}
+
+/// One change of a room's current state.
+#[derive(Clone, Debug)]
+pub struct StateChange {
+    /// The room.
+    pub room: Nid,
+    /// Event type.
+    pub kind: String,
+    /// Numeric id of the state key.
+    pub key: Nid,
+    /// Where it happened.
+    pub ord: i64,
+    /// The new state event; `None` when resolution took the key out.
+    pub event: Option<Nid>,
+}
+
+fn read(row: &crate::Row) -> Result<StateChange> {
+    Ok(StateChange {
+        room: row.int(0)?,
+        kind: row.text(1)?,
+        key: row.int(2)?,
+        ord: row.int(3)?,
+        event: row.int_opt(4)?,
+    })
+}
+
+/// Numeric ids of a room's state events as they were at a place (after the event there).
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn at<S: Source>(source: &mut S, room: Nid, ord: i64) -> Result<Vec<Nid>> {
+    let sql = "SELECT c.event_nid FROM state_change c JOIN (SELECT type, key_nid, max(ord) AS newest \
+               FROM state_change WHERE room_nid = $1 AND ord <= $2 GROUP BY type, key_nid) n \
+               ON c.type = n.type AND c.key_nid = n.key_nid AND c.ord = n.newest \
+               WHERE c.room_nid = $1 AND c.event_nid IS NOT NULL";
+    source.all(sql, vec![room.into(), ord.into()]).await?.iter().map(|row| row.int(0)).collect()
+}
+
+/// One state event as it was at a place.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn event_at<S: Source>(
+    source: &mut S,
+    room: Nid,
+    kind: &str,
+    key: &str,
+    ord: i64,
+) -> Result<Option<Nid>> {
+    let sql = "SELECT c.event_nid FROM state_change c JOIN name k ON k.nid = c.key_nid \
+               WHERE c.room_nid = $1 AND c.type = $2 AND k.text = $3 AND c.ord <= $4 ORDER BY c.ord DESC LIMIT 1";
+    let row = source.first(sql, vec![room.into(), kind.into(), key.into(), ord.into()]).await?;
+    row.map_or(Ok(None), |row| row.int_opt(0))
+}
+
+/// Changes of state in parts of rooms, given as (room, after, until), oldest first.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn changes<S: Source>(source: &mut S, parts: &[(Nid, i64, i64)]) -> Result<Vec<StateChange>> {
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    // One range for all rooms, cut to each room's own part below: ranges of one sync are alike.
+    let after = parts.iter().map(|part| part.1).min().unwrap_or(0);
+    let until = parts.iter().map(|part| part.2).max().unwrap_or(0);
+    let own: HashMap<_, _> = parts.iter().map(|part| (part.0, (part.1, part.2))).collect();
+    let sql = "SELECT c.room_nid, c.type, c.key_nid, c.ord, c.event_nid FROM ID_SET($1) w \
+               JOIN state_change c ON c.room_nid = w.id WHERE c.ord > $2 AND c.ord <= $3 ORDER BY c.ord";
+    let rooms = id_set(parts.iter().map(|part| part.0));
+    let rows = source.all(sql, vec![rooms, after.into(), until.into()]).await?;
+    let mut changes: Vec<StateChange> = rows.iter().map(read).collect::<Result<_>>()?;
+    changes.retain(|change| {
+        own.get(&change.room).is_some_and(|(after, until)| change.ord > *after && change.ord <= *until)
+    });
+    Ok(changes)
+}
+
+/// One entry of a history: where it began to hold, and the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Place of the event that set it.
+    pub ord: i64,
+    /// history_visibility or membership.
+    pub value: String,
+}
+
+/// The two histories that decide what a user may see of a room, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Histories {
+    /// Changes of `m.room.history_visibility`.
+    pub visibility: Vec<Turn>,
+    /// Changes of the user's own membership.
+    pub membership: Vec<Turn>,
+}
+
+/// The histories of some rooms for one user, in two statements.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn histories<S: Source>(
+    source: &mut S,
+    rooms: &[Nid],
+    user: Nid,
+) -> Result<HashMap<Nid, Histories>> {
+    #[derive(serde::Deserialize)]
+    struct Content {
+        history_visibility: Option<String>,
+        membership: Option<String>,
+    }
+    let mut found: HashMap<Nid, Histories> = HashMap::new();
+    if rooms.is_empty() {
+        return Ok(found);
+    }
+    // The skeleton is enough: redaction keeps both fields, so a redacted event hides nothing more.
+    let visibility = "SELECT c.room_nid, c.ord, e.skeleton FROM ID_SET($1) w JOIN state_change c \
+                      ON c.room_nid = w.id AND c.type = 'm.room.history_visibility' \
+                      JOIN name k ON k.nid = c.key_nid AND k.text = '' \
+                      LEFT JOIN event e ON e.event_nid = c.event_nid ORDER BY c.ord";
+    let membership = "SELECT c.room_nid, c.ord, e.skeleton FROM ID_SET($1) w JOIN state_change c \
+                      ON c.room_nid = w.id AND c.type = 'm.room.member' AND c.key_nid = $2 \
+                      LEFT JOIN event e ON e.event_nid = c.event_nid ORDER BY c.ord";
+    #[derive(serde::Deserialize)]
+    struct Skeleton {
+        content: Content,
+    }
+    let ids = id_set(rooms.iter().copied());
+    for (sql, values, own) in
+        [(visibility, vec![ids.clone()], false), (membership, vec![ids, user.into()], true)]
+    {
+        for row in source.all(sql, values).await? {
+            let content = row
+                .text_opt(2)?
+                .and_then(|text| serde_json::from_str::<Skeleton>(&text).ok())
+                .map(|s| s.content);
+            let histories = found.entry(row.int(0)?).or_default();
+            let (list, value) = if own {
+                (&mut histories.membership, content.and_then(|c| c.membership))
+            } else {
+                (&mut histories.visibility, content.and_then(|c| c.history_visibility))
+            };
+            list.push(Turn { ord: row.int(1)?, value: value.unwrap_or_default() });
+        }
+    }
+    Ok(found)
+}
+
+/// Member events (numeric ids) of some users of some rooms, as they are now.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn member_events<S: Source>(
+    source: &mut S,
+    rooms: &[Nid],
+    users: &[Nid],
+) -> Result<Vec<(Nid, Nid, Nid)>> {
+    let sql = "SELECT s.room_nid, s.key_nid, s.event_nid FROM room_state s WHERE s.room_nid IN ID_SET($1) \
+               AND s.type = 'm.room.member' AND s.key_nid IN ID_SET($2)";
+    let values = vec![id_set(rooms.iter().copied()), id_set(users.iter().copied())];
+    let rows = source.all(sql, values).await?;
+    rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?, row.int(2)?))).collect()
+}
+
+/// Current state events of some types (any state key) of some rooms, whole.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn current_of_types<S: Source>(source: &mut S, rooms: &[Nid], types: &[&str]) -> Result<Vec<Nid>> {
+    let sql = "SELECT event_nid FROM room_state WHERE room_nid IN ID_SET($1) AND type IN TEXT_SET($2)";
+    let values: Vec<Value> = vec![id_set(rooms.iter().copied()), text_set(types)];
+    source.all(sql, values).await?.iter().map(|row| row.int(0)).collect()
+}
