@@ -2,14 +2,16 @@
 //! of what the server does lives here.
 
 mod cli;
+mod compose;
 mod config;
 mod serve;
 mod system;
 mod telemetry;
+mod upkeep;
 
 use clap::Parser as _;
 use cli::{Cli, Command, Options};
-use config::{Config, LogFormat};
+use config::Config;
 use std::process::ExitCode;
 use system::say;
 
@@ -29,14 +31,23 @@ fn run(command: Command, options: &Options) -> Result<(), String> {
         say(if reference { config::reference() } else { config::example() }.trim_end());
         return Ok(());
     }
+    // Both HTTP clients and listeners take the process's provider; a second one cannot be set.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let config = read_config(options)?;
-    match command {
-        Command::CheckConfig => {
-            say(config::explain(&config));
-            Ok(())
-        }
-        _ => Ok(()),
+    if command == Command::CheckConfig {
+        serve::check_files(&config)?;
+        say(config::explain(&config));
+        return Ok(());
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("The runtime cannot be started: {error}."))?;
+    runtime.block_on(async {
+        match command {
+            Command::Migrate => upkeep::migrate(&config).await,
+            Command::DbCheck => upkeep::db_check(&config).await,
+            _ => serve::run(&config, options.log.unwrap_or(config.log.format)).await,
+        }
+    })
 }
 
 fn read_config(options: &Options) -> Result<Config, String> {

@@ -13,6 +13,5 @@ mod values;
 
 pub use check::explain;
 pub use documents::{example, reference};
-pub use keys::{Config, Listener, Log, LogFormat, MediaStore, PublishRooms, Serve, Telemetry};
+pub use keys::{Config, Listener, LogFormat, Serve};
 pub use load::load;
-pub use problem::Problems;

@@ -101,10 +101,16 @@ pub struct Open {
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
     /// Where it really listens; differs from the configuration when that says port 0.
-    pub address: SocketAddr,
+    address: SocketAddr,
 }
 
 impl Open {
+    /// The address as a browser on this machine would write it.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
     /// Accepts connections and lets `service` answer until `stop` turns true; then waits at most
     /// `patience` for the requests under way. `peer` puts the client's address into a request.
     pub async fn serve<S, B, F>(
@@ -235,5 +241,117 @@ where
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(error, "A connection ended with an error.");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Serve;
+    use hyper::service::service_fn;
+    use std::path::PathBuf;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::task::JoinHandle;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn config(port: u16) -> Listener {
+        let bind = SocketAddr::from(([127, 0, 0, 1], port));
+        Listener { bind, serve: vec![Serve::Client], ..Listener::default() }
+    }
+
+    /// Serves answers that name the client and the version of HTTP, after a moment.
+    fn start(config: &Listener) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let open = Bound::new(config).and_then(Bound::listen).expect("a free port");
+        let address = open.address;
+        let (stop, stopping) = watch::channel(false);
+        let service = service_fn(|request: Request<Incoming>| async move {
+            sleep(Duration::from_millis(150)).await;
+            let peer = request.extensions().get::<SocketAddr>().copied();
+            let peer = peer.map_or_else(String::new, |peer| peer.ip().to_string());
+            Ok::<_, Infallible>(Response::new(format!("{peer} {:?}", request.version())))
+        });
+        let peer = |request: &mut Request<Incoming>, peer: SocketAddr| {
+            request.extensions_mut().insert(peer);
+        };
+        (address, stop, tokio::spawn(open.serve(service, peer, stopping, PATIENCE)))
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_is_finished_and_nobody_else_comes_in() {
+        let (address, stop, serving) = start(&config(0));
+        let under_way = tokio::spawn(reqwest::get(format!("http://{address}/")));
+        sleep(Duration::from_millis(50)).await;
+        stop.send(true).expect("serving");
+        let answer = under_way.await.expect("no panic").expect("an answer");
+        assert_eq!(answer.text().await.expect("text"), "127.0.0.1 HTTP/1.1");
+        timeout(PATIENCE, serving).await.expect("ended in time").expect("no panic");
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_does_not_hold_up_the_end() {
+        let (address, stop, serving) = start(&config(0));
+        let mut idle = TcpStream::connect(address).await.expect("connected");
+        let mut silent = TcpStream::connect(address).await.expect("connected");
+        idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+        let mut first = [0_u8; 12];
+        idle.read_exact(&mut first).await.expect("answered");
+        stop.send(true).expect("serving");
+        timeout(PATIENCE / 2, serving).await.expect("ended at once").expect("no panic");
+        assert_eq!(silent.read(&mut first).await.unwrap_or(0), 0);
+    }
+
+    #[tokio::test]
+    async fn a_head_without_end_is_refused() {
+        let (address, _stop, _serving) = start(&config(0));
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        let head = format!("GET / HTTP/1.1\r\nA: {}", "x".repeat(2 * HEAD_BYTES));
+        let _ = stream.write_all(head.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("refused, not awaited");
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn a_taken_address_is_said_in_a_sentence() {
+        let (address, _stop, _serving) = start(&config(0));
+        let said = Bound::new(&config(address.port())).and_then(Bound::listen).expect_err("taken");
+        assert!(said.contains(&format!("already listens on {address}")), "{said}");
+    }
+
+    /// A self-signed certificate for 127.0.0.1 in a new folder.
+    fn certificate(name: &str) -> (PathBuf, Listener) {
+        let folder = std::env::temp_dir().join(format!("kontor-tls-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("made");
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("certificate");
+        let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+        std::fs::write(&cert, made.cert.pem()).expect("written");
+        std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+        (folder, Listener { tls_cert: Some(cert), tls_key: Some(key), ..config(0) })
+    }
+
+    #[tokio::test]
+    async fn tls_speaks_both_versions_of_http_and_a_new_certificate_is_taken_up() {
+        let (folder, config) = certificate("both");
+        let cert = config.tls_cert.clone().expect("set");
+        let (address, _stop, _serving) = start(&config);
+        let client = |http1: bool| {
+            let extra = super::super::tls::extra_authorities(std::slice::from_ref(&cert)).expect("readable");
+            let builder = reqwest::Client::builder().tls_certs_only(extra);
+            if http1 { builder.http1_only() } else { builder }.build().expect("client")
+        };
+        for (http1, said) in [(true, "127.0.0.1 HTTP/1.1"), (false, "127.0.0.1 HTTP/2.0")] {
+            let answer = client(http1).get(format!("https://{address}/")).send().await.expect("an answer");
+            assert_eq!(answer.text().await.expect("text"), said);
+        }
+        let tls = Tls::of(&config).expect("readable").expect("set");
+        let before = tls.acceptor().config().clone();
+        tls.reload().expect("readable");
+        assert!(!Arc::ptr_eq(&before, tls.acceptor().config()));
+        std::fs::write(&cert, "nonsense").expect("written");
+        assert!(tls.reload().expect_err("unreadable").contains("cert.pem"));
+        std::fs::remove_dir_all(&folder).expect("removed");
     }
 }

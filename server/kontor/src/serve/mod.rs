@@ -1,6 +1,25 @@
 //! Serving: everything between "the configuration is good" and "exit code 0".
 
+mod first_admin;
 mod folder;
 mod listen;
+mod run;
 mod signals;
 pub mod tls;
+
+pub use folder::{hold, make as make_folder};
+pub use listen::Open;
+pub use run::run;
+
+use crate::config::Config;
+
+/// Reads the certificates that the configuration names, to see that they can be used.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn check_files(config: &Config) -> Result<(), String> {
+    for listener in &config.listener {
+        tls::Tls::of(listener)?;
+    }
+    tls::extra_authorities(&config.outbound.extra_ca_files).map(drop)
+}

@@ -1,0 +1,132 @@
+//! One run of the server, from a good configuration to a clean end.
+
+use super::listen::{Bound, Open};
+use super::signals::{Asked, IMPATIENT, Signals};
+use super::tls::Tls;
+use super::{first_admin, folder};
+use crate::compose::House;
+use crate::config::{Config, LogFormat, Serve};
+use crate::system::{SystemRandom, say};
+use crate::telemetry::Telemetry;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How long requests under way may take once the server is to end; the whole end takes less than
+/// 30 seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Serves until a signal says to end.
+///
+/// # Errors
+/// A sentence, when the server cannot start.
+pub async fn run(config: &Config, format: LogFormat) -> Result<(), String> {
+    let mut signals = Signals::new()?;
+    let telemetry = Telemetry::start(config, format)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let result = tokio::select! {
+        result = serve(config, &telemetry) => result,
+        // Before the server serves there is nothing to end in order.
+        () = stopped(&mut signals) => Ok(None),
+    };
+    let ended = match result {
+        Ok(Some(running)) => running.until_stopped(&mut signals).await,
+        Ok(None) => Ok(()),
+        Err(sentence) => Err(sentence),
+    };
+    // The exporters' threads wait for requests that this runtime carries out.
+    let _ = tokio::task::spawn_blocking(|| telemetry.stop()).await;
+    ended
+}
+
+async fn stopped(signals: &mut Signals) {
+    while signals.next().await != Asked::Stop {}
+}
+
+/// A server that answers.
+struct Running {
+    house: House,
+    listeners: JoinSet<()>,
+    certificates: Vec<Arc<Tls>>,
+    stop: watch::Sender<bool>,
+    /// Held so that no second server uses the same SQLite database.
+    _held: Option<std::fs::File>,
+}
+
+async fn serve(config: &Config, telemetry: &Telemetry) -> Result<Option<Running>, String> {
+    let data_dir = &config.top.data_dir;
+    folder::make(data_dir)?;
+    // Addresses first: a second start by mistake must not touch the database.
+    let bound = config.listener.iter().map(Bound::new).collect::<Result<Vec<_>, _>>()?;
+    let held = if config.is_sqlite() { Some(folder::hold(data_dir)?) } else { None };
+    let (stop, stopping) = watch::channel(false);
+    let house = House::build(config, telemetry, stopping.clone()).await?;
+    let link = first_admin_link(config, &house).await?;
+
+    let certificates = bound.iter().filter_map(Bound::tls).collect();
+    let mut listeners = JoinSet::new();
+    for bound in bound {
+        let serves = bound.config.serve.clone();
+        let open = bound.listen()?;
+        announce(&open, &serves);
+        house.attach(open, &serves, stopping.clone(), PATIENCE, &mut listeners);
+    }
+    if let Some(link) = link {
+        say(format!("To make the first administrator, open {link}"));
+    }
+    Ok(Some(Running { house, listeners, certificates, stop, _held: held }))
+}
+
+/// Says where a listener listens, on standard output for the person and in the log.
+fn announce(open: &Open, serves: &[Serve]) {
+    let words: Vec<&str> = serves.iter().map(|serve| serve.word()).collect();
+    tracing::info!(listener.address = %open.url(), listener.serves = words.join(","), "Listening.");
+    say(format!("Kontor listens on {} ({}).", open.url(), words.join(", ")));
+}
+
+/// The link for the first administrator, while there is none.
+async fn first_admin_link(config: &Config, house: &House) -> Result<Option<String>, String> {
+    let data_dir = &config.top.data_dir;
+    if house.has_administrator().await? {
+        first_admin::forget(data_dir);
+        return Ok(None);
+    }
+    let token = first_admin::token(data_dir, &SystemRandom)?;
+    Ok(Some(format!("{}/_kontor/setup?token={token}", config.public_base_url())))
+}
+
+impl Running {
+    /// Serves until a signal says to stop, then ends in order: no new connections, long polls
+    /// answered, other requests finished, everything written. A second signal ends at once.
+    async fn until_stopped(mut self, signals: &mut Signals) -> Result<(), String> {
+        while signals.next().await == Asked::Reload {
+            for tls in &self.certificates {
+                match tls.reload() {
+                    Ok(()) => tracing::info!("The certificate was read anew."),
+                    Err(error) => {
+                        tracing::error!(error, "The certificate was not read anew; the old one stays.")
+                    }
+                }
+            }
+        }
+        tracing::info!("Ending: finishing the requests under way. A second signal ends at once.");
+        let _ = self.stop.send(true);
+        let in_order = async {
+            while self.listeners.join_next().await.is_some() {}
+            self.house.close().await;
+        };
+        tokio::select! {
+            () = in_order => {
+                tracing::info!("Ended.");
+                Ok(())
+            }
+            () = stopped(signals) => {
+                tracing::warn!("Ended at once, as a second signal asked.");
+                std::process::exit(IMPATIENT)
+            }
+        }
+    }
+}
