@@ -6,9 +6,12 @@
 pub mod clock;
 pub mod draft;
 pub mod error;
+pub mod filter;
+pub mod glob;
 pub mod guard;
 pub mod ids;
 pub mod json;
+pub mod path;
 pub mod pdu;
 pub mod position;
 pub mod random;
