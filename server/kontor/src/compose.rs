@@ -2,7 +2,7 @@
 //! what it needs from the configuration. No rule of any of them lives here.
 
 use crate::config::{self, Config};
-use crate::serve::Open;
+use crate::serve::{Exposition, Open, WithMetrics};
 use crate::system::{SystemClock, SystemRandom};
 use crate::telemetry::Telemetry;
 use hyper::Request;
@@ -36,6 +36,7 @@ const BODY_LIMIT: usize = 1 << 20;
 /// The house.
 pub struct House {
     app: Arc<App>,
+    exposition: Option<Exposition>,
 }
 
 /// Opens the archive and brings its schema up to date.
@@ -71,7 +72,7 @@ impl House {
         telemetry: &Telemetry,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, String> {
-        let _ = (telemetry, stopping);
+        let _ = stopping;
         let store = open_store(config).await?;
         let server_name = ServerName::parse(&config.top.server_name).map_err(|error| error.to_string())?;
         let app = App {
@@ -90,7 +91,7 @@ impl House {
             limits: Limits::default(),
             store,
         };
-        Ok(Self { app: Arc::new(app) })
+        Ok(Self { app: Arc::new(app), exposition: telemetry.exposition() })
     }
 
     /// Whether anybody administers this server yet.
@@ -110,9 +111,16 @@ impl House {
         patience: Duration,
         listeners: &mut JoinSet<()>,
     ) {
+        let exposition = self.exposition.clone().filter(|_| serves.contains(&config::Serve::Metrics));
         let serves: BTreeSet<_> = serves.iter().copied().filter_map(group).collect();
-        let router = kontor_http::router(Arc::clone(&self.app), &serves);
-        listeners.spawn(open.serve(TowerToHyperService::new(router), note_origin, stop, patience));
+        let inner = TowerToHyperService::new(kontor_http::router(Arc::clone(&self.app), &serves));
+        match exposition {
+            Some(exposition) => {
+                let service = WithMetrics { inner, exposition };
+                listeners.spawn(open.serve(service, note_origin, stop, patience))
+            }
+            None => listeners.spawn(open.serve(inner, note_origin, stop, patience)),
+        };
     }
 
     /// Writes what is still queued and closes the database.
@@ -129,7 +137,6 @@ fn group(serve: config::Serve) -> Option<kontor_http::Serve> {
         config::Serve::Admin => kontor_http::Serve::Admin,
         config::Serve::Console => kontor_http::Serve::Console,
         config::Serve::Health => kontor_http::Serve::Health,
-        config::Serve::Metrics => kontor_http::Serve::Metrics,
         _ => return None,
     })
 }

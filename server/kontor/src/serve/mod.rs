@@ -3,12 +3,14 @@
 mod first_admin;
 mod folder;
 mod listen;
+mod metrics;
 mod run;
 mod signals;
 pub mod tls;
 
 pub use folder::{hold, make as make_folder};
 pub use listen::Open;
+pub use metrics::{Exposition, WithMetrics};
 pub use run::run;
 
 use crate::config::Config;

@@ -2,7 +2,7 @@
 //! fields of the event and of every span around it under their dotted names.
 
 use crate::config::LogFormat;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt::{self, Write as _};
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata};
@@ -71,15 +71,14 @@ pub fn line(format: LogFormat, time: &str, about: &Metadata<'_>, fields: &Fields
     let rest = fields.0.iter().filter(|(name, _)| *name != MESSAGE);
     match format {
         LogFormat::Json => {
-            let mut object = Map::new();
-            object.insert("ts".into(), time.into());
-            object.insert("level".into(), about.level().as_str().to_lowercase().into());
-            object.insert(MESSAGE.into(), message.into());
-            object.insert("target".into(), about.target().into());
+            let level = about.level().as_str().to_lowercase();
+            let mut out =
+                format!("{{\"ts\":\"{time}\",\"level\":\"{level}\",\"message\":{}", quoted(&message));
             for (name, value) in rest {
-                object.insert((*name).to_owned(), value.clone());
+                let _ = write!(out, ",{}:{value}", quoted(name));
             }
-            format!("{}\n", Value::Object(object))
+            let _ = writeln!(out, ",\"target\":{}}}", quoted(about.target()));
+            out
         }
         LogFormat::Human => {
             let mut out = format!("{time} {:5} {}", about.level().as_str(), one_line(&message));
@@ -100,6 +99,10 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
 }
 
 /// A value for people: quoted only when it would otherwise be read wrongly.

@@ -12,6 +12,7 @@ mod otlp;
 mod process;
 
 use crate::config::{Config, LogFormat, Serve};
+use crate::serve::Exposition;
 use log::LogLayer;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
@@ -19,6 +20,7 @@ use opentelemetry_sdk::metrics::{Aggregation, Instrument, SdkMeterProvider, Stre
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use std::fs::OpenOptions;
+use std::sync::Arc;
 use tracing_opentelemetry::MetricsLayer;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -111,14 +113,14 @@ impl Telemetry {
     }
 
     /// The metrics as Prometheus text; none unless a listener serves them.
-    pub fn exposition(&self) -> Option<impl Fn() -> String + Send + Sync + 'static> {
+    pub fn exposition(&self) -> Option<Exposition> {
         let registry = self.registry.clone()?;
-        Some(move || {
+        Some(Arc::new(move || {
             let mut text = Vec::new();
             // Families that cannot be encoded are left out; the rest is still worth having.
             let _ = TextEncoder::new().encode(&registry.gather(), &mut text);
             String::from_utf8(text).unwrap_or_default()
-        })
+        }))
     }
 
     /// Sends what is still waiting. Blocks for some seconds at most when the collector is away.
