@@ -9,5 +9,8 @@
 )]
 
 mod client;
+mod crash;
 mod e2e;
 mod house;
+mod order;
+mod traffic;

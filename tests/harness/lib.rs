@@ -31,7 +31,7 @@ mod server;
 mod shared;
 mod wait;
 
-pub use claims::{full_tier, run_claim, run_shared_claim};
+pub use claims::{full_tier, run_claim, run_shared_claim, skip};
 pub use client::{Client, enc, timeline};
 pub use config::{Db, Setting};
 pub use homeserver::Homeserver;

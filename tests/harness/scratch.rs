@@ -18,6 +18,7 @@ cat >/dev/null
 for file in "$1"/*/*.pid; do
     [ -f "$file" ] && kill -KILL "$(cat "$file")" 2>/dev/null
 done
+umount --lazy "$1"/disk-* 2>/dev/null
 # PostgreSQL's children leave by themselves once their postmaster is gone.
 for try in 1 2 3 4 5 6 7 8 9 10; do
     rm -rf "$1" 2>/dev/null && break

@@ -1,0 +1,31 @@
+//! PostgreSQL goes away under load and comes back.
+
+use harness::{Cluster, Db, Server, StopMode, run_claim};
+use tokio::time::{Duration, sleep};
+
+use crate::traffic::{Traffic, jitter};
+
+#[test]
+fn a_restart_of_postgresql_under_load_loses_and_doubles_nothing() {
+    run_claim(postgresql_restarts, Db::Postgres);
+}
+
+async fn postgresql_restarts(_: Db) {
+    let mut cluster = Cluster::start();
+    let mut server = Server::start_on(Some(&cluster.create_database()), &[]);
+    let doors = [server.homeserver()];
+    let mut traffic = Traffic::prepare(&doors[0], 4).await;
+    traffic.read(&doors).await;
+    traffic.send(&doors, 20, None);
+    for mode in [StopMode::Immediate, StopMode::Fast, StopMode::Immediate] {
+        traffic.acknowledge(50).await;
+        sleep(Duration::from_millis(jitter(40))).await;
+        cluster.stop(mode);
+        // Long enough for every connection to notice.
+        sleep(Duration::from_millis(500)).await;
+        cluster.start_again();
+        assert!(server.is_running(), "kontor ended with its database:\n{}", server.log());
+    }
+    traffic.acknowledge(50).await;
+    traffic.finish().await;
+}
