@@ -12,20 +12,20 @@ use std::time::Duration;
 
 /// Time for a whole request: setting a password takes the server a good part of a second.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Environment variable with the administrator's access token.
-const TOKEN: &str = "KONTORCTL_TOKEN";
 
 /// The server that is administered.
 #[derive(Debug)]
 pub struct Server {
     url: Url,
+    token: Option<String>,
     http: reqwest::Client,
     language: Language,
 }
 
 impl Server {
-    /// The server that the command line names. Nothing is sent yet.
-    pub fn new(matches: &ArgMatches, language: Language) -> Result<Self, Failure> {
+    /// The server that the command line names, and the administrator's access token. Nothing is
+    /// sent yet.
+    pub fn new(matches: &ArgMatches, token: Option<String>, language: Language) -> Result<Self, Failure> {
         let given = matches.get_one::<String>("url").map(String::as_str).unwrap_or_default();
         let url = Url::parse(given)
             .ok()
@@ -44,10 +44,11 @@ impl Server {
             builder = builder.tls_certs_merge(extra);
         }
         let http = builder.build().map_err(|error| Failure::other(error.to_string()))?;
-        Ok(Self { url, http, language })
+        let token = token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+        Ok(Self { url, token, http, language })
     }
 
-    /// Sends a request as the administrator whose token is in the environment.
+    /// Sends a request as the administrator.
     pub async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -55,9 +56,9 @@ impl Server {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<T, Failure> {
-        let token = std::env::var(TOKEN).ok().filter(|token| !token.trim().is_empty());
+        let token = self.token.as_deref();
         let token = token.ok_or_else(|| Failure::usage(Text::NoToken.of(self.language)))?;
-        self.send(method, path, query, body, Some(token.trim())).await
+        self.send(method, path, query, body, Some(token)).await
     }
 
     /// Sends a request as nobody in particular.
