@@ -1,4 +1,41 @@
-//! Department flows.
+//! Procedures across departments: posting into rooms, making rooms, sync.
+//!
+//! A flow asks departments, joins the changes that they return with the audit row of the act, and
+//! submits them as one transaction. Rules of a single department may not enter, nor SQL, nor
+//! status codes.
 
-/// Entry.
-pub struct Flows {}
+pub mod post;
+
+use kontor_identity::Identity;
+use kontor_model::{Clock, Random};
+use kontor_rooms::{Judge, Rooms};
+use kontor_store::Store;
+use ruma::OwnedServerName;
+use std::sync::Arc;
+
+/// What flows need to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This server's name.
+    pub server_name: OwnedServerName,
+    /// Version of rooms that are created without naming one.
+    pub default_room_version: String,
+}
+
+/// The procedures. One per process.
+pub struct Flows {
+    /// The archive.
+    pub store: Store,
+    /// Department of rooms.
+    pub rooms: Arc<Rooms>,
+    /// Department of accounts.
+    pub identity: Arc<Identity>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Configuration.
+    pub settings: Settings,
+    /// Tells which events are news for the members of a room.
+    pub judge: Arc<dyn Judge>,
+}

@@ -1,4 +1,53 @@
-//! Department rooms.
+//! The department of rooms: builds, authorises, resolves, persists and reads events.
+//!
+//! Knows Matrix rooms and nothing of accounts, devices, push rules, media or contacts: what it needs
+//! of them it is given (a [`chain::Judge`], a user's numeric id). It never commits: it returns
+//! changes, and whoever called submits them.
 
-/// Entry.
-pub struct Rooms {}
+pub mod chain;
+pub mod head;
+pub mod lane;
+pub mod powers;
+
+pub use chain::{Accepted, Chain, EventNids, Judge, Signer};
+pub use head::{Head, StateEntry, StateMap};
+pub use lane::{Lane, Lanes};
+pub use powers::{Act, Powers};
+
+use kontor_model::{Draft, Result};
+use kontor_store::Store;
+
+/// The department.
+pub struct Rooms {
+    /// One lane per room.
+    pub lanes: Lanes,
+    /// Who signs this server's events.
+    pub signer: Signer,
+    store: Store,
+}
+
+impl Rooms {
+    /// Opens the department.
+    pub fn new(store: Store, signer: Signer) -> Self {
+        Self { lanes: Lanes::new(store.clone()), signer, store }
+    }
+
+    /// Reserves the numeric ids that an event needs.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn nids(&self, draft: &Draft) -> Result<EventNids> {
+        let state_key = match &draft.state_key {
+            Some(key) => {
+                kontor_model::ids::storable_key(key, "state key")?;
+                Some(self.store.name(key).await?)
+            }
+            None => None,
+        };
+        Ok(EventNids {
+            event: self.store.nid().await?,
+            sender: self.store.name(draft.sender.as_str()).await?,
+            state_key,
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! Posting events of this server into a room: the one way in for messages, state and memberships.
+//!
+//! Builds on the room as it will stand, queues the change, lets the next one in, and waits for the
+//! disk. When another process was quicker, the events are built again on the new state.
+
+use crate::Flows;
+use kontor_model::{Code, Draft, Error, Nid, Result};
+use kontor_rooms::{Accepted, Chain, Head, Lane};
+use kontor_store::audit::Audit;
+use kontor_store::rooms::events::{self, NewTxn};
+use kontor_store::{Change, Committed};
+use ruma::{OwnedEventId, RoomId};
+
+/// How often events are built anew when others are quicker.
+const ATTEMPTS: usize = 20;
+
+/// A transaction id of a client: the same request again has the same effect, once.
+#[derive(Clone, Debug)]
+pub struct Txn {
+    /// Who sends.
+    pub user: Nid,
+    /// The device.
+    pub scope: String,
+    /// SHA-256 of the request path.
+    pub digest: Vec<u8>,
+    /// The transaction id itself, which the sender's own device is shown again.
+    pub txn_id: String,
+}
+
+/// What is to be posted.
+#[derive(Default)]
+pub struct Post<'a> {
+    /// The events, in order; all or none.
+    pub drafts: Vec<Draft>,
+    /// The transaction id, which stands for the first event.
+    pub txn: Option<Txn>,
+    /// Audit rows of the act.
+    pub audit: Vec<Audit>,
+    /// A condition on the room as it stands, beyond the authorisation rules.
+    pub check: Option<&'a (dyn Fn(&Head) -> Result<()> + Send + Sync)>,
+    /// Rows that belong to the act, made once the events have their ids.
+    pub rows: Option<&'a (dyn Fn(&mut Change, &[Accepted]) -> Result<()> + Send + Sync)>,
+}
+
+impl Flows {
+    /// Posts one event.
+    ///
+    /// # Errors
+    /// As [`Flows::post`].
+    pub async fn post_one(&self, room_id: &RoomId, draft: Draft) -> Result<OwnedEventId> {
+        let post = Post { drafts: vec![draft], ..Post::default() };
+        first(self.post(room_id, post).await?)
+    }
+
+    /// Posts events into a room; returns their ids when they are on the disk.
+    ///
+    /// # Errors
+    /// `NotFound` without such a room, `Forbidden` when a rule or the condition refuses,
+    /// `TooLarge`/`BadJson` for what cannot be an event, `Unavailable` when the archive is gone.
+    pub async fn post(&self, room_id: &RoomId, post: Post<'_>) -> Result<Vec<OwnedEventId>> {
+        for _ in 0..ATTEMPTS {
+            if let Some(txn) = &post.txn {
+                let mut reader = self.store.reader();
+                if let Some(id) = events::sent(&mut reader, txn.user, &txn.scope, &txn.digest).await? {
+                    return Ok(vec![OwnedEventId::try_from(id).map_err(Error::internal)?]);
+                }
+            }
+            let lane = self.rooms.lanes.hold(room_id).await?;
+            let generation = lane.generation();
+            let (ids, receipt) = self.queue(lane, &post).await?;
+            match receipt.wait().await {
+                Ok(Committed { .. }) => return Ok(ids),
+                Err(error) => {
+                    // Whatever went wrong, the lane stands on an event that does not exist.
+                    self.rooms.lanes.lost(room_id, generation).await;
+                    if !error.is_conflict() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Err(Error::new(Code::Unavailable, "The room is very busy. Try again in a moment."))
+    }
+
+    async fn queue(
+        &self,
+        mut lane: Lane,
+        post: &Post<'_>,
+    ) -> Result<(Vec<OwnedEventId>, kontor_store::Receipt)> {
+        let now = self.clock.now();
+        if let Some(check) = post.check {
+            check(lane.head()?)?;
+        }
+        let mut chain = Chain::on(lane.head()?);
+        self.push_all(&mut chain, &post.drafts).await?;
+        if let (Some(txn), Some(event)) = (&post.txn, chain.events().first().cloned()) {
+            chain.change().remember_txn(NewTxn {
+                user: txn.user,
+                scope: &txn.scope,
+                digest: &txn.digest,
+                txn_id: &txn.txn_id,
+                event: event.nid,
+                event_id: event.pdu.event_id.as_str(),
+                ts: now,
+            });
+        }
+        for audit in &post.audit {
+            let nid = self.store.nid().await?;
+            chain.change().audit(nid, audit.clone());
+        }
+        let accepted = chain.events().to_vec();
+        if let Some(rows) = post.rows {
+            rows(chain.change(), &accepted)?;
+        }
+        let (change, head) = chain.finish(false, now)?;
+        let receipt = self.store.enqueue(change).await;
+        lane.advance(head);
+        Ok((accepted.into_iter().map(|event| event.pdu.event_id.clone()).collect(), receipt))
+    }
+
+    /// Adds drafts to a chain.
+    ///
+    /// # Errors
+    /// As [`Flows::post`].
+    pub(crate) async fn push_all(&self, chain: &mut Chain, drafts: &[Draft]) -> Result<()> {
+        for draft in drafts {
+            let nids = self.rooms.nids(draft).await?;
+            chain.push(draft, nids, &self.rooms.signer, &*self.judge, self.clock.now())?;
+        }
+        Ok(())
+    }
+}
+
+/// The first id of a post that had at least one event.
+pub(crate) fn first(ids: Vec<OwnedEventId>) -> Result<OwnedEventId> {
+    ids.into_iter().next().ok_or_else(|| Error::internal("a post without events"))
+}
