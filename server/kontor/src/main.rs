@@ -5,6 +5,7 @@ mod cli;
 mod compose;
 mod config;
 mod serve;
+mod signing_key;
 mod system;
 mod telemetry;
 mod upkeep;

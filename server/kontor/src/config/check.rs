@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, tree: &Tree, problems: &mut Problems) {
     check_top(config, tree, problems);
     check_listeners(&config.listener, tree, problems);
     check_database(config, tree, problems);
+    check_terms(config, tree, problems);
     if config.passwords.test_only_cheap_hashing && config.registration.require_verification {
         problems.add(
             tree.place("passwords.test_only_cheap_hashing"),
@@ -100,6 +101,21 @@ fn check_database(config: &Config, tree: &Tree, problems: &mut Problems) {
             "it has to begin with sqlite:/// or postgres://, as in sqlite:///var/lib/kontor/kontor.db or \
              postgres://user:password@host/database.",
         );
+    }
+}
+
+fn check_terms(config: &Config, tree: &Tree, problems: &mut Problems) {
+    for (index, terms) in config.terms.iter().enumerate() {
+        let texts =
+            [("id", &terms.id), ("version", &terms.version), ("name", &terms.name), ("url", &terms.url)];
+        for (key, text) in texts {
+            let place = || tree.place(&format!("terms[{index}].{key}"));
+            if text.is_empty() {
+                problems.add(place(), "this key is needed in every [[terms]].");
+            } else if key == "url" && web_address(text).is_none() {
+                problems.add(place(), "an address such as \"https://company.example/privacy\" is expected.");
+            }
+        }
     }
 }
 
@@ -236,7 +252,11 @@ fn registration_sentence(config: &Config) -> String {
         (true, false) => "Anybody can register",
     };
     let guests = if registration.allow_guests { "guests are let in" } else { "guests are not let in" };
-    format!("{people}, and {guests}.")
+    let terms = match config.terms.len() {
+        0 => "",
+        _ => " Whoever registers accepts the documents under [[terms]].",
+    };
+    format!("{people}, and {guests}.{terms}")
 }
 
 #[cfg(test)]
@@ -263,6 +283,8 @@ mod tests {
             ("[[listener]]\ntls_cert = \"c.pem\"", "`listener[0].tls_cert`"),
             ("[[listener]]\n[[listener]]\n", "`listener[1].bind`"),
             ("[[listener]]\nserve = []", "`listener[0].serve`"),
+            ("[[terms]]\nid = \"a\"", "`terms[0].version`"),
+            ("[[terms]]\nurl = \"here\"", "`terms[0].url`"),
         ] {
             let said = read(text).expect_err(text);
             assert!(said.contains(place), "{text}: {said}");

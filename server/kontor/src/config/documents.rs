@@ -28,7 +28,7 @@ pub fn example() -> String {
                 let _ = writeln!(out, "# Or the name of a file that holds it: {}_file", key.name);
             }
             if key.default.is_none() {
-                out.push_str("# Not set by default. Example:\n");
+                out.push_str("# No default. Example:\n");
             }
             let _ = writeln!(out, "#{} = {}", key.name, key.shown());
         }
@@ -87,7 +87,7 @@ fn facts(key: &Key) -> String {
     let secret = if key.secret { " *Secret.*" } else { "" };
     let value = match key.default {
         Some(_) => format!("Default: `{}`.", key.shown()),
-        None => format!("Not set by default. Example: `{}`.", key.shown()),
+        None => format!("No default. Example: `{}`.", key.shown()),
     };
     format!("Takes: {}. {value}{secret}", key.kind.words())
 }

@@ -26,6 +26,8 @@ pub struct Config {
     pub registration: Registration,
     /// `[rate_limits]`
     pub rate_limits: RateLimits,
+    /// `[[terms]]`
+    pub terms: Vec<Terms>,
     /// `[passwords]`
     pub passwords: Passwords,
     /// `[federation]`
@@ -49,6 +51,7 @@ pub fn sections() -> Vec<Section> {
         Listener::describe("listener", true),
         Database::describe("database", false),
         Registration::describe("registration", false),
+        Terms::describe("terms", true),
         Passwords::describe("passwords", false),
         RateLimits::describe("rate_limits", false),
         Rooms::describe("rooms", false),
@@ -168,6 +171,27 @@ section! {
 
         /// Whether guests, who have no password, are let in.
         allow_guests: bool = false;
+    }
+}
+
+section! {
+    /// Documents that people accept when they register themselves; any number of these. The same
+    /// `id` and `version` in another `language` is a translation.
+    pub struct Terms {
+        /// Name of the document for programs, such as `privacy_policy`.
+        id: String = String::new(), example r#""privacy_policy""#;
+
+        /// Its version. A new one is a new document.
+        version: String = String::new(), example r#""1.0""#;
+
+        /// The language of this translation.
+        language: String = String::from("en");
+
+        /// What it is called in that language.
+        name: String = String::new(), example r#""Privacy policy""#;
+
+        /// Where it can be read.
+        url: String = String::new(), example r#""https://company.example/privacy""#;
     }
 }
 

@@ -131,7 +131,8 @@ impl Setting for u32 {
 impl Setting for String {
     const KIND: Kind = Kind::Text;
     fn to_toml(&self) -> Option<Value> {
-        Some(Value::String(self.clone()))
+        // No key means anything by an empty text: there it stands for "not set".
+        Some(Value::String(self.clone())).filter(|_| !self.is_empty())
     }
 }
 
