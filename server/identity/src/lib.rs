@@ -1,14 +1,76 @@
-//! Department identity.
+//! The department of accounts: who exists, who is logged in, with which device.
+//!
+//! It checks proofs (passwords, tokens), plans what must be written, and returns it as a
+//! [`kontor_store::Change`]; it never commits. Rooms, files and other departments may not enter,
+//! nor may status codes or the form of requests: those are the front door's.
 
-/// Entry.
-pub struct Identity {}
+pub mod accounts;
+pub mod denied;
+pub mod devices;
+mod known;
+pub mod login;
+mod options;
+mod password;
+pub mod refresh;
+pub mod registration;
+mod seen;
+pub mod sessions;
+pub mod shared_secret;
+mod tokens;
+pub mod uia;
+mod upkeep;
+
+pub use accounts::{AccountState, Person};
+pub use options::{Options, Registration, Terms};
+pub use sessions::{DeviceWish, Opened};
+pub use uia::{Challenge, Step};
+pub use upkeep::Upkeep;
+
+use kontor_model::{Clock, Ms, Random};
+use kontor_store::Store;
+use std::sync::{Arc, Mutex};
+
+/// The department. One per process.
+pub struct Identity {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) options: Options,
+    pub(crate) passwords: password::Passwords,
+    pub(crate) known: known::Known,
+    pub(crate) seen: seen::Seen,
+    pub(crate) denied: denied::Denied,
+    pub(crate) upkeep: upkeep::State,
+    /// Hash of the token that lets somebody become the first administrator.
+    pub(crate) first_admin: Mutex<Option<tokens::Hash>>,
+}
 
 impl Identity {
-    /// Checks an access token.
-    ///
-    /// # Errors
-    /// `UnknownToken`.
-    pub async fn authenticate(&self, _token: &str) -> kontor_model::Result<kontor_model::Requester> {
-        Err(kontor_model::Error::new(kontor_model::Code::UnknownToken { soft_logout: false }, "Log in again."))
+    /// The department over an archive.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>, options: Options) -> Self {
+        Self {
+            passwords: password::Passwords::new(options.test_only_cheap_hashing),
+            known: known::Known::default(),
+            seen: seen::Seen::default(),
+            denied: denied::Denied::default(),
+            upkeep: upkeep::State::default(),
+            first_admin: Mutex::new(None),
+            store,
+            clock,
+            random,
+            options,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Ms {
+        self.clock.now()
     }
 }
+
+/// A mutex whose holder panicked still guards usable data here: counters and lists.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,77 @@
+//! What the unit tests of this crate share: a clock that is moved, randomness, a store in a folder.
+
+use crate::{Identity, Options};
+use kontor_model::{Clock, Ms, Random};
+use kontor_store::Store;
+use ruma::ServerName;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// A clock that stands until it is moved.
+pub struct Moved(pub AtomicI64);
+
+impl Clock for Moved {
+    fn now(&self) -> Ms {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Randomness that always gives the same.
+pub struct Fixed;
+
+impl Random for Fixed {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+/// Numbers that do not repeat; nobody must guess them here.
+pub struct Scattered(AtomicU64);
+
+impl Random for Scattered {
+    fn fill(&self, bytes: &mut [u8]) {
+        use sha2::{Digest, Sha256};
+        for part in bytes.chunks_mut(32) {
+            let block = Sha256::digest(self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes());
+            part.copy_from_slice(&block[..part.len()]);
+        }
+    }
+}
+
+/// A department over a store of its own, which goes with it.
+pub struct House {
+    pub identity: Identity,
+    pub store: Store,
+    pub clock: Arc<Moved>,
+    folder: PathBuf,
+}
+
+impl House {
+    pub async fn new(change: impl FnOnce(&mut Options)) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("kontor-identity-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let url = format!("sqlite://{}", folder.join("kontor.db").display());
+        let store = Store::open(&kontor_store::Options { url, readers: 4 }).await.unwrap();
+        let mut options = Options::new(ServerName::parse("localhost").unwrap());
+        options.test_only_cheap_hashing = true;
+        change(&mut options);
+        let clock = Arc::new(Moved(AtomicI64::new(1_000_000_000)));
+        let random = Arc::new(Scattered(AtomicU64::new(0)));
+        let identity = Identity::new(store.clone(), clock.clone(), random, options);
+        Self { identity, store, clock, folder }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, ms: Ms) {
+        self.clock.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
