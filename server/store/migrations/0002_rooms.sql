@@ -54,7 +54,8 @@ CREATE TABLE event (
     skeleton TEXT NOT NULL
 );
 CREATE UNIQUE INDEX event_order ON event (room_nid, ord);
-CREATE INDEX event_unread ON event (room_nid, ord, sender_nid) WHERE notifies > 0;
+-- Holds all that unread counts look at, so that they need not touch the events themselves.
+CREATE INDEX event_unread ON event (room_nid, ord, sender_nid, notifies, rel_type, relates_to) WHERE notifies > 0;
 CREATE INDEX event_relation ON event (relates_to) WHERE relates_to IS NOT NULL;
 
 -- Full content. Redaction, retention and encryption at rest touch this table and nothing else.
@@ -111,9 +112,6 @@ CREATE TABLE membership (
     sender_nid BIGINT NOT NULL,
     -- 1 = the user forgot the room.
     forgotten BIGINT NOT NULL,
-    -- What the user's push rules make of the room: 0 all, 1 mentions only, 2 nothing, 3 own rules.
-    -- Kept when the membership changes.
-    notify_mode BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (room_nid, user_nid)
 ) WITHOUT_ROWID;
 CREATE INDEX membership_user ON membership (user_nid, membership, pos);
@@ -145,7 +143,7 @@ CREATE INDEX sent_txn_ts ON sent_txn (ts);
 CREATE TABLE receipt (
     room_nid BIGINT NOT NULL,
     user_nid BIGINT NOT NULL,
-    -- m.read, m.read.private, m.fully_read is account data.
+    -- m.read, m.read.private. m.fully_read is account data.
     kind TEXT NOT NULL,
     -- '' unthreaded, 'main', or the thread root.
     thread TEXT NOT NULL,
@@ -157,16 +155,13 @@ CREATE TABLE receipt (
 ) WITHOUT_ROWID;
 CREATE INDEX receipt_pos ON receipt (room_nid, pos);
 
--- Only highlights and the outcome of own rules: never a row per member per message.
+-- Only highlights of single users and the outcome of own rules: never a row per member per message.
 CREATE TABLE notification (
     user_nid BIGINT NOT NULL,
     room_nid BIGINT NOT NULL,
     ord BIGINT NOT NULL,
     event_nid BIGINT NOT NULL,
-    -- '' for the main timeline, else the thread root.
-    thread TEXT NOT NULL,
     notify BIGINT NOT NULL,
     highlight BIGINT NOT NULL,
     PRIMARY KEY (user_nid, room_nid, ord)
 ) WITHOUT_ROWID;
-CREATE INDEX notification_room ON notification (room_nid, user_nid, ord);

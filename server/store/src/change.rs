@@ -25,6 +25,8 @@ pub enum Stream {
     /// A promised file arrived. `user` is the file's own numeric id, which no user has: only those
     /// who wait for the file hear it.
     Media = 8,
+    /// What a user's push rules make of rooms changed.
+    PushRules = 9,
 }
 
 impl Stream {
@@ -38,6 +40,7 @@ impl Stream {
             Self::Kill,
             Self::Profile,
             Self::Media,
+            Self::PushRules,
         ]
         .into_iter()
         .find(|stream| *stream as i64 == number)

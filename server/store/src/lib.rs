@@ -18,6 +18,8 @@ mod migrate;
 mod names;
 pub mod rooms;
 mod table;
+#[cfg(test)]
+mod testing;
 mod value;
 mod writer;
 

@@ -10,6 +10,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("rooms", include_str!("../migrations/0002_rooms.sql")),
     ("identity", include_str!("../migrations/0003_identity.sql")),
     ("media", include_str!("../migrations/0004_media.sql")),
+    ("user_data", include_str!("../migrations/0005_user_data.sql")),
 ];
 
 /// Brings the schema up to date; returns how many migrations were applied.

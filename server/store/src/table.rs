@@ -9,6 +9,8 @@ pub(crate) enum OnConflict {
     Replace,
     /// The old row stays.
     Keep,
+    /// The new row replaces all other columns if its `ord` is larger, else the old row stays.
+    Forward,
 }
 
 pub(crate) struct Spec {
@@ -67,9 +69,10 @@ tables! {
         "ord", "sender_nid", "forgotten"];
     Alias = "alias" Refuse ["alias"] ["room_nid", "creator_nid", "ts"];
     SentTxn = "sent_txn" Refuse ["user_nid", "scope", "digest"] ["txn_id", "event_nid", "event_id", "ts"];
-    Receipt = "receipt" Replace ["room_nid", "user_nid", "kind", "thread"] ["event_id", "ord", "ts", "pos"];
-    Notification = "notification" Replace ["user_nid", "room_nid", "ord"] ["event_nid", "thread",
-        "notify", "highlight"];
+    /// Never moves backwards.
+    Receipt = "receipt" Forward ["room_nid", "user_nid", "kind", "thread"] ["event_id", "ord", "ts", "pos"];
+    Notification = "notification" Replace ["user_nid", "room_nid", "ord"] ["event_nid", "notify",
+        "highlight"];
     Media = "media" Refuse ["media_nid"] ["media_id", "uploader_nid", "state", "content_type", "kind",
         "file_name", "size", "sha256", "created_ts", "expires_ts", "unauthenticated_ok"];
     Account = "account" Refuse ["user_nid"] ["state", "auth_epoch", "admin", "guest", "user_type",
@@ -84,6 +87,10 @@ tables! {
     RegistrationToken = "registration_token" Refuse ["token"] ["uses_allowed", "completed", "expires_ts",
         "created_ts", "creator_nid"];
     UiaSession = "uia_session" Replace ["id"] ["purpose", "completed", "token", "created_ts"];
+    Profile = "profile" Replace ["user_nid", "key"] ["value", "pos"];
+    AccountData = "account_data" Replace ["user_nid", "room_nid", "type"] ["content", "pos"];
+    SyncFilter = "sync_filter" Keep ["user_nid", "filter_id"] ["definition"];
+    PushMode = "push_mode" Replace ["user_nid", "room_id"] ["mode"];
 }
 
 /// Rows of one statement. Fixed, so that statements stay prepared; below SQLite's 32,766 parameters.
@@ -105,10 +112,13 @@ pub(crate) fn insert_sql(table: Table, rows: usize) -> String {
     match spec.on_conflict {
         OnConflict::Refuse => {}
         OnConflict::Keep => sql.push_str(" ON CONFLICT DO NOTHING"),
-        OnConflict::Replace => {
+        OnConflict::Replace | OnConflict::Forward => {
             let set: Vec<_> =
                 spec.columns.iter().skip(spec.key).map(|c| format!("{c} = excluded.{c}")).collect();
             sql.push_str(&format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", ")));
+            if spec.on_conflict == OnConflict::Forward {
+                sql.push_str(&format!(" WHERE {}.ord < excluded.ord", spec.name));
+            }
         }
     }
     sql

@@ -1,7 +1,11 @@
 //! Rows of the department of accounts.
 
+pub mod account_data;
 pub mod accounts;
 pub mod devices;
+pub mod filters;
+pub mod profile;
+pub mod push;
 pub mod registration;
 pub mod sessions;
 pub mod uia;

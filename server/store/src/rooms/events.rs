@@ -133,10 +133,11 @@ impl Change {
         );
     }
 
-    /// Replaces an event's body by what redaction leaves and remembers the redaction.
+    /// Replaces an event's body by what redaction leaves and remembers the redaction. The event no
+    /// longer counts as unread.
     pub fn redact_event(&mut self, target: Nid, redaction: Nid, content_left: &str) {
         self.run(
-            "UPDATE event SET redacted_by_nid = $2 WHERE event_nid = $1",
+            "UPDATE event SET redacted_by_nid = $2, notifies = 0 WHERE event_nid = $1",
             vec![target.into(), redaction.into()],
         );
         let ct = body(content_left, None);

@@ -3,4 +3,6 @@
 pub mod events;
 pub mod head;
 pub mod members;
+pub mod receipts;
 pub mod state;
+pub mod unread;

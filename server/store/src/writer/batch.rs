@@ -329,8 +329,8 @@ async fn inserts<'a>(
         }
     }
     for (table, mut rows) in tables {
-        if table.spec().on_conflict == OnConflict::Replace {
-            last_of_each_key(table, &mut rows);
+        if matches!(table.spec().on_conflict, OnConflict::Replace | OnConflict::Forward) {
+            one_of_each_key(table, &mut rows);
         }
         for part in chunks(&rows) {
             let key = (table, part.len());
@@ -341,14 +341,23 @@ async fn inserts<'a>(
     Ok(())
 }
 
-/// One statement may not touch a key twice: the last row of a key wins, in the place of the first.
-fn last_of_each_key(table: Table, rows: &mut Vec<Vec<Value>>) {
-    let key = table.spec().key;
+/// One statement may not touch a key twice: the last row of a key wins, in the place of the first;
+/// where rows only move forward, the furthest one.
+fn one_of_each_key(table: Table, rows: &mut Vec<Vec<Value>>) {
+    let spec = table.spec();
+    let key = spec.key;
+    let ord = spec.columns.iter().position(|name| *name == "ord");
+    let ord = ord.filter(|_| spec.on_conflict == OnConflict::Forward);
+    let place_in = |row: &[Value]| match ord.and_then(|column| row.get(column)) {
+        Some(Value::Int(place)) => *place,
+        _ => None,
+    };
     let mut place: HashMap<Vec<Value>, usize> = HashMap::new();
     let mut kept: Vec<Vec<Value>> = Vec::with_capacity(rows.len());
     for row in rows.drain(..) {
         let key: Vec<_> = row.iter().take(key).cloned().collect();
         match place.get(&key).and_then(|index| kept.get_mut(*index)) {
+            Some(slot) if place_in(slot) > place_in(&row) => {}
             Some(slot) => *slot = row,
             None => {
                 place.insert(key, kept.len());

@@ -1,0 +1,64 @@
+//! Fresh archives for tests: SQLite in a temporary folder, and a database of its own on the
+//! PostgreSQL server that `KONTOR_TEST_PG_URL` names, if it does.
+
+use crate::{Options, Store};
+use sqlx::{AssertSqlSafe, Connection, Executor};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// An archive that disappears when the test ends.
+pub struct TestStore {
+    store: Store,
+    folder: Option<PathBuf>,
+    database: Option<(String, String)>,
+}
+
+impl std::ops::Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Drop for TestStore {
+    fn drop(&mut self) {
+        if let Some(folder) = self.folder.take() {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+impl TestStore {
+    /// Closes the archive and, on PostgreSQL, drops its database.
+    pub async fn close(mut self) {
+        self.store.close().await;
+        if let Some((server, name)) = self.database.take() {
+            admin(&server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        }
+    }
+}
+
+async fn admin(server: &str, sql: String) {
+    let mut connection = sqlx::PgConnection::connect(server).await.unwrap();
+    connection.execute(AssertSqlSafe(sql)).await.unwrap();
+}
+
+/// One fresh archive for each database there is.
+pub async fn stores() -> Vec<TestStore> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let unique = format!("kontor_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let folder = std::env::temp_dir().join(&unique);
+    std::fs::create_dir_all(&folder).unwrap();
+    let url = format!("sqlite://{}", folder.join("kontor.db").display());
+    let store = Store::open(&Options { url, readers: 2 }).await.unwrap();
+    let mut stores = vec![TestStore { store, folder: Some(folder), database: None }];
+    if let Ok(server) = std::env::var("KONTOR_TEST_PG_URL") {
+        admin(&server, format!("CREATE DATABASE {unique}")).await;
+        let (base, _) = server.rsplit_once('/').unwrap();
+        let url = format!("{base}/{unique}");
+        let store = Store::open(&Options { url, readers: 2 }).await.unwrap();
+        stores.push(TestStore { store, folder: None, database: Some((server, unique)) });
+    }
+    stores
+}
