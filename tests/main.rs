@@ -13,4 +13,5 @@ mod crash;
 mod e2e;
 mod house;
 mod order;
+mod serving;
 mod traffic;

@@ -15,7 +15,7 @@ use crate::scratch::Scratch;
 use crate::wait::wait_until;
 use crate::{http, shared};
 
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_secs(30);
 /// The contract: a process that is asked to end has ended after this time.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -112,6 +112,23 @@ impl Server {
         self.started_in = started.elapsed();
     }
 
+    /// Starts the stopped process with these further settings and expects it to give up at once.
+    /// Gives what it said.
+    pub fn refuses_to_start_with(&mut self, settings: &[Setting]) -> String {
+        let mut all = self.settings.clone();
+        all.extend_from_slice(settings);
+        let config = config::render(self.scratch.path(), self.address, &self.database_url, &all);
+        fs::write(self.config_path(), config).expect("own folder");
+        let before = self.log().len();
+        self.spawn();
+        let child = self.child.as_mut().expect("just spawned");
+        let ended = wait_until(START_DEADLINE, || child.try_wait().ok().flatten());
+        self.kill();
+        let said = self.log().split_off(before);
+        assert!(ended.is_some_and(|status| !status.success()), "expected a refusal, got {ended:?}: {said}");
+        said
+    }
+
     fn spawn(&mut self) {
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("own folder");
         let binary = binary();
@@ -142,11 +159,10 @@ impl Server {
         match answered {
             Some(Ok(())) => {}
             Some(Err(status)) => {
-                let log = self.log_tail(0);
                 self.forget();
-                panic!("kontor ended at its start with {status}:\n{log}");
+                panic!("kontor ended at its start with {status}");
             }
-            None => panic!("kontor gave no answer within {START_DEADLINE:?}:\n{}", self.log_tail(0)),
+            None => panic!("kontor gave no answer within {START_DEADLINE:?}"),
         }
     }
 
@@ -161,15 +177,20 @@ impl Server {
 
     /// SIGTERM, and waits for the clean end within 30 s that the contract promises.
     pub fn terminate(&mut self) {
+        self.end_with("TERM");
+    }
+
+    /// As [`Self::terminate`] with another signal.
+    pub fn end_with(&mut self, name: &str) {
         let Some(mut child) = self.child.take() else { return };
-        signal(child.id(), "TERM");
+        signal(child.id(), name);
         let ended = wait_until(STOP_DEADLINE, || child.try_wait().ok().flatten());
         self.scratch.release_process(&self.name);
         let clean = ended.as_ref().is_some_and(ExitStatus::success);
         if !clean {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("SIGTERM: expected exit code 0 within 30 s, got {ended:?}:\n{}", self.log_tail(0));
+            panic!("SIG{name}: expected exit code 0 within 30 s, got {ended:?}");
         }
     }
 
@@ -259,7 +280,7 @@ pub(crate) fn signal(pid: u32, name: &str) {
 
 /// A loopback port that nobody listens on. From below the range out of which the kernel serves
 /// outgoing connections, or a client of another test might sit on it a moment later.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const FIRST: u16 = 12_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -274,7 +295,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// The `kontor` to test: `$KONTOR_BIN`, or the one built last beside this test.
-pub(crate) fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("KONTOR_BIN") {
         return path.into();
     }

@@ -1,0 +1,5 @@
+//! The process as the one who runs it sees it: starting, ending, refusing, logging.
+
+mod ending;
+mod logs;
+mod starting;
