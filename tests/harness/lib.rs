@@ -38,7 +38,7 @@ pub use homeserver::Homeserver;
 pub use postgres::{Cluster, StopMode};
 pub use response::Response;
 pub use scratch::Scratch;
-pub use server::{Server, binary, free_port};
+pub use server::{Server, binary, free_port, program};
 pub use shared::other_homeserver;
 pub use wait::{DEADLINE, eventually, wait_until};
 

@@ -296,19 +296,25 @@ pub fn free_port() -> u16 {
 
 /// The `kontor` to test: `$KONTOR_BIN`, or the one built last beside this test.
 pub fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("KONTOR_BIN") {
-        return path.into();
+    std::env::var_os("KONTOR_BIN").map_or_else(|| program("kontor"), PathBuf::from)
+}
+
+/// A program of the project: the one beside `$KONTOR_BIN`, or the one built last.
+pub fn program(name: &str) -> PathBuf {
+    let beside = std::env::var_os("KONTOR_BIN").map(|kontor| PathBuf::from(kontor).with_file_name(name));
+    if let Some(path) = beside.filter(|path| path.exists()) {
+        return path;
     }
     let tests = std::env::current_exe().expect("a path of this program");
     // target/debug/deps/main-1234 → target
     let target = tests.ancestors().nth(3).expect("a target folder").to_owned();
     ["debug", "release"]
-        .map(|profile| target.join(profile).join("kontor"))
+        .map(|profile| target.join(profile).join(name))
         .into_iter()
         .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
         .max()
         .map(|(_, path)| path)
-        .expect("kontor is not built: run `cargo build` first, or ./tests/run, which does")
+        .unwrap_or_else(|| panic!("{name} is not built: run ./tests/run, which does it"))
 }
 
 impl From<&Server> for Homeserver {
