@@ -3,7 +3,7 @@
 use harness::{Db, Server, full_tier, on_each_database};
 use tokio::time::{Duration, sleep};
 
-use crate::traffic::{Traffic, jitter};
+use crate::traffic::{Steps, Traffic, jitter};
 
 on_each_database!(kill_9_under_load_loses_and_doubles_nothing);
 
@@ -12,7 +12,7 @@ async fn kill_9_under_load_loses_and_doubles_nothing(db: Db) {
     let mut server = Server::start(db);
     let doors = [server.homeserver()];
     let mut traffic = Traffic::prepare(&doors[0], 4).await;
-    traffic.read(&doors).await;
+    traffic.read(&doors, Steps::Large).await;
     traffic.send(&doors, 20, None);
     for _ in 0..cycles {
         traffic.acknowledge(50).await;

@@ -3,7 +3,7 @@
 use harness::{Cluster, Db, Server, StopMode, run_claim};
 use tokio::time::{Duration, sleep};
 
-use crate::traffic::{Traffic, jitter};
+use crate::traffic::{Steps, Traffic, jitter};
 
 #[test]
 fn a_restart_of_postgresql_under_load_loses_and_doubles_nothing() {
@@ -15,7 +15,7 @@ async fn postgresql_restarts(_: Db) {
     let mut server = Server::start_on(Some(&cluster.create_database()), &[]);
     let doors = [server.homeserver()];
     let mut traffic = Traffic::prepare(&doors[0], 4).await;
-    traffic.read(&doors).await;
+    traffic.read(&doors, Steps::Large).await;
     traffic.send(&doors, 20, None);
     for mode in [StopMode::Immediate, StopMode::Fast, StopMode::Immediate] {
         traffic.acknowledge(50).await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use harness::{Db, Server, full_tier, run_claim};
 
-use crate::traffic::Traffic;
+use crate::traffic::{Steps, Traffic};
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
@@ -20,7 +20,7 @@ async fn the_tail_is_torn(db: Db) {
     let mut server = Server::start(db);
     let doors = [server.homeserver()];
     let mut traffic = Traffic::prepare(&doors[0], 4).await;
-    traffic.read(&doors).await;
+    traffic.read(&doors, Steps::Large).await;
     traffic.send(&doors, 20, None);
     let mut torn = 0;
     for _ in 0..cycles * 10 {

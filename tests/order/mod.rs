@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use harness::{Db, Homeserver, Server, both_databases, full_tier, run_claim};
 
-use crate::traffic::Traffic;
+use crate::traffic::{Steps, Traffic};
 
 const ROOMS: usize = 20;
 const SENDERS: usize = 200;
@@ -18,8 +18,8 @@ both_databases!(concurrent_senders_and_readers_agree_on_one_order);
 async fn concurrent_senders_and_readers_agree_on_one_order(server: Homeserver) {
     let mut traffic = Traffic::prepare(&server, 4).await;
     let servers = [server];
-    traffic.read(&servers).await;
-    traffic.read(&servers).await;
+    traffic.read(&servers, Steps::Large).await;
+    traffic.read(&servers, Steps::Small).await;
     traffic.send(&servers, 20, Some(messages_each()));
     traffic.senders_done().await;
     traffic.finish().await;
@@ -56,10 +56,10 @@ fn three_processes(db: Db) -> House {
 async fn three_processes_agree(db: Db) {
     let mut house = three_processes(db);
     let mut traffic = Traffic::prepare(&house.doors[0], ROOMS).await;
-    for turn in 0..PROCESSES {
+    for steps in [Steps::Large, Steps::Large, Steps::Small] {
         // Each reader goes through all processes, beginning at another one.
-        house.doors.rotate_left(turn);
-        traffic.read(&house.doors).await;
+        house.doors.rotate_left(1);
+        traffic.read(&house.doors, steps).await;
     }
     traffic.send(&house.doors, SENDERS, Some(messages_each()));
     traffic.senders_done().await;
@@ -73,7 +73,7 @@ async fn a_held_snapshot_is_harmless(db: Db) {
     const SLOWER_AT_MOST: f64 = 3.0;
     let house = three_processes(db);
     let mut traffic = Traffic::prepare(&house.doors[0], ROOMS).await;
-    traffic.read(&house.doors).await;
+    traffic.read(&house.doors, Steps::Large).await;
     let alone = run(&mut traffic, &house.doors).await;
     let mut session = Server::shared_cluster().session(house.processes[0].database_name());
     let input = session.stdin.as_mut().expect("a pipe");

@@ -13,7 +13,7 @@ use harness::{Client, Homeserver};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-pub use reader::Reader;
+pub use reader::{Reader, Steps};
 
 /// How long a sender or reader bears a server that does not answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -82,9 +82,9 @@ impl Traffic {
     }
 
     /// Starts a reader who syncs through the servers in turn, from the state of now.
-    pub async fn read(&mut self, servers: &[Homeserver]) {
+    pub async fn read(&mut self, servers: &[Homeserver], steps: Steps) {
         let clients = servers.iter().map(|server| server.client_like(&self.owner)).collect();
-        let reader = Reader::start(clients, self.rooms.clone()).await;
+        let reader = Reader::start(clients, self.rooms.clone(), steps).await;
         let (enough, acknowledged) = (Arc::clone(&self.enough), Arc::clone(&self.acknowledged));
         self.readers.push(tokio::spawn(reader.run(enough, acknowledged)));
     }

@@ -12,27 +12,44 @@ use serde_json::Value;
 
 use super::{Acknowledged, PATIENCE, messages};
 
-const FILTER: &str = r#"{"room":{"timeline":{"limit":500},"state":{"lazy_load_members":true}}}"#;
+/// Timelines of one reader: seldom limited, or nearly always.
+#[derive(Debug, Clone, Copy)]
+pub enum Steps {
+    Large,
+    Small,
+}
+
+impl Steps {
+    fn filter(self) -> String {
+        let limit = match self {
+            Self::Large => 500,
+            Self::Small => 3,
+        };
+        format!(r#"{{"room":{{"timeline":{{"limit":{limit}}},"state":{{"lazy_load_members":true}}}}}}"#)
+    }
+}
 
 pub struct Reader {
     /// The same account through each server, used in turn.
     clients: Vec<Client>,
     turn: usize,
+    filter: String,
     since: String,
     /// (event id, body) per room, in the order of arrival.
     seen: HashMap<String, Vec<(String, String)>>,
 }
 
 impl Reader {
-    pub async fn start(clients: Vec<Client>, rooms: Vec<String>) -> Self {
+    pub async fn start(clients: Vec<Client>, rooms: Vec<String>, steps: Steps) -> Self {
         let since = clients[0].now().await;
         let seen = rooms.into_iter().map(|room| (room, Vec::new())).collect();
-        Self { clients, turn: 0, since, seen }
+        Self { clients, turn: 0, filter: enc(&steps.filter()), since, seen }
     }
 
     /// One who saw these messages, to test the comparison with.
     pub fn planted(room: &str, seen: Vec<(String, String)>) -> Self {
-        Self { clients: vec![], turn: 0, since: String::new(), seen: [(room.to_owned(), seen)].into() }
+        let seen = [(room.to_owned(), seen)].into();
+        Self { clients: vec![], turn: 0, filter: String::new(), since: String::new(), seen }
     }
 
     /// Syncs until `enough` is said and everything acknowledged was seen, or too much time has
@@ -57,7 +74,7 @@ impl Reader {
     async fn step(&mut self) {
         self.turn += 1;
         let client = self.clients[self.turn % self.clients.len()].clone();
-        let path = format!("/sync?timeout=1000&since={}&filter={}", enc(&self.since), enc(FILTER));
+        let path = format!("/sync?timeout=1000&since={}&filter={}", enc(&self.since), self.filter);
         let Some(answer) = ask(&client, &path).await else { return };
         let next = answer["next_batch"].as_str().expect("next_batch").to_owned();
         let mut new = Vec::new();
