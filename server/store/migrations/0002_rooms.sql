@@ -14,7 +14,7 @@ CREATE TABLE room (
     linear BIGINT NOT NULL,
     published BIGINT NOT NULL,
     created_ts BIGINT NOT NULL,
-    -- State after the extremities, of rooms that forked.
+    -- The newest snapshot of state: the next one is stored as a difference from it.
     snapshot_nid BIGINT
 );
 
@@ -38,7 +38,8 @@ CREATE TABLE event (
     state_key_nid BIGINT,
     -- The state event that this one replaced, for unsigned.prev_content.
     replaces_nid BIGINT,
-    -- State before the event, of rooms that forked.
+    -- State before the event, where its place does not tell: of events that did not follow all
+    -- extremities, and of those without a place. Else the state after it is that of its ord.
     snapshot_nid BIGINT,
     origin_ts BIGINT NOT NULL,
     received_ts BIGINT NOT NULL,
@@ -88,7 +89,7 @@ CREATE TABLE state_change (
 ) WITHOUT_ROWID;
 CREATE INDEX state_change_order ON state_change (room_nid, ord);
 
--- State of rooms that forked, as differences from a parent.
+-- States that no place in the room stands for (see event.snapshot_nid), as differences from a parent.
 CREATE TABLE state_snapshot (
     snapshot_nid BIGINT PRIMARY KEY,
     room_nid BIGINT NOT NULL,
@@ -99,6 +100,16 @@ CREATE TABLE state_snapshot (
     removed TEXT NOT NULL
 );
 CREATE INDEX state_snapshot_room ON state_snapshot (room_nid);
+
+-- Events of other servers that are spoken of, but have not come.
+CREATE TABLE awaited (
+    event_id TEXT NOT NULL,
+    -- 1 = by_nid redacts it; 2 = by_nid follows it and was accepted without it.
+    why BIGINT NOT NULL,
+    by_nid BIGINT NOT NULL,
+    room_nid BIGINT NOT NULL,
+    PRIMARY KEY (event_id, why, by_nid)
+) WITHOUT_ROWID;
 
 CREATE TABLE membership (
     room_nid BIGINT NOT NULL,
@@ -114,7 +125,7 @@ CREATE TABLE membership (
     forgotten BIGINT NOT NULL,
     PRIMARY KEY (room_nid, user_nid)
 ) WITHOUT_ROWID;
-CREATE INDEX membership_user ON membership (user_nid, membership, pos);
+CREATE INDEX membership_user ON membership (user_nid, membership, pos, room_nid);
 
 CREATE TABLE alias (
     alias TEXT PRIMARY KEY,
@@ -154,6 +165,7 @@ CREATE TABLE receipt (
     PRIMARY KEY (room_nid, user_nid, kind, thread)
 ) WITHOUT_ROWID;
 CREATE INDEX receipt_pos ON receipt (room_nid, pos);
+CREATE INDEX receipt_user ON receipt (user_nid, pos);
 
 -- Only highlights of single users and the outcome of own rules: never a row per member per message.
 CREATE TABLE notification (

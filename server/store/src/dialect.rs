@@ -81,19 +81,22 @@ impl Dialect {
                 .replace(") END_FIRST", "))"),
         };
         for n in 1..=9 {
-            let (ids, texts) = match self {
-                Self::Sqlite => (
-                    format!("(SELECT value AS id FROM json_each(${n}))"),
-                    format!("(SELECT value AS text FROM json_each(${n}))"),
-                ),
+            let each = match self {
+                Self::Sqlite => format!("json_each(${n}))"),
+                Self::Postgres => format!("jsonb_array_elements(CAST(${n} AS jsonb)))"),
+            };
+            let (id, text, triple) = match self {
+                Self::Sqlite => ("value", "value", "value->>0 AS a, value->>1 AS b, value->>2 AS c"),
                 Self::Postgres => (
-                    format!(
-                        "(SELECT value::bigint AS id FROM jsonb_array_elements_text(CAST(${n} AS jsonb)))"
-                    ),
-                    format!("(SELECT value AS text FROM jsonb_array_elements_text(CAST(${n} AS jsonb)))"),
+                    "value::bigint",
+                    "value #>> '{}'",
+                    "(value->>0)::bigint AS a, (value->>1)::bigint AS b, (value->>2)::bigint AS c",
                 ),
             };
-            sql = sql.replace(&format!("ID_SET(${n})"), &ids).replace(&format!("TEXT_SET(${n})"), &texts);
+            sql = sql
+                .replace(&format!("TRIPLE_SET(${n})"), &format!("(SELECT {triple} FROM {each}"))
+                .replace(&format!("ID_SET(${n})"), &format!("(SELECT {id} AS id FROM {each}"))
+                .replace(&format!("TEXT_SET(${n})"), &format!("(SELECT {text} AS text FROM {each}"));
         }
         sql
     }

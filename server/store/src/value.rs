@@ -74,7 +74,7 @@ impl From<Option<Vec<u8>>> for Value {
     }
 }
 
-/// A set of numeric ids as one JSON text, to be opened by `dialect::ID_SET`.
+/// A set of numeric ids as one JSON text, to be opened by `ID_SET`.
 pub fn id_set(ids: impl IntoIterator<Item = i64>) -> Value {
     let mut text = String::from("[");
     for (index, id) in ids.into_iter().enumerate() {
@@ -87,7 +87,13 @@ pub fn id_set(ids: impl IntoIterator<Item = i64>) -> Value {
     text.into()
 }
 
-/// A set of texts as one JSON text, to be opened by `dialect::TEXT_SET`.
+/// A set of triples of numbers as one JSON text, to be opened by `TRIPLE_SET`.
+pub fn triple_set(triples: impl IntoIterator<Item = (i64, i64, i64)>) -> Value {
+    let list: Vec<String> = triples.into_iter().map(|(a, b, c)| format!("[{a},{b},{c}]")).collect();
+    format!("[{}]", list.join(",")).into()
+}
+
+/// A set of texts as one JSON text, to be opened by `TEXT_SET`.
 pub fn text_set<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Value {
     let list: Vec<_> = texts.into_iter().map(|text| serde_json::Value::from(text.as_ref())).collect();
     serde_json::Value::from(list).to_string().into()

@@ -3,8 +3,9 @@
 use crate::change::Change;
 use crate::db::Source;
 use crate::table::Table;
-use crate::value::{Row, Value, id_set, text_set};
-use kontor_model::{Ms, Nid, Result};
+use crate::value::{Row, Value, id_set, text_set, triple_set};
+use kontor_model::{Error, Ms, Nid, Result};
+use serde_json::value::RawValue;
 
 /// An event to be written.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ pub struct NewEvent<'a> {
     pub state_key: Option<Nid>,
     /// The state event that it replaced.
     pub replaces: Option<Nid>,
-    /// State before it, of rooms that forked.
+    /// State before it, where its place does not tell.
     pub snapshot: Option<Nid>,
     /// The sender's time.
     pub origin_ts: Ms,
@@ -222,9 +223,9 @@ pub struct EventRow {
     pub retention_ts: Ms,
     /// The event that redacted it.
     pub redacted_by: Option<Nid>,
-    /// Content, JSON.
-    pub content: String,
-    /// Top-level fields that redaction drops, JSON.
+    /// Content.
+    pub content: Box<RawValue>,
+    /// Top-level fields that redaction drops, one JSON object.
     pub extra: Option<String>,
     /// The state event that it replaced: id, sender, content.
     pub replaces: Option<Replaced>,
@@ -239,8 +240,10 @@ pub struct EventRow {
 pub struct Replaced {
     /// Matrix id.
     pub event_id: String,
-    /// Content, JSON.
-    pub content: String,
+    /// Place in the room.
+    pub ord: Option<i64>,
+    /// Content.
+    pub content: Box<RawValue>,
 }
 
 /// The columns of [`EventRow`]; `$1`, `$2` are the asking user and device (for transaction ids).
@@ -248,7 +251,7 @@ macro_rules! event_columns {
     () => {
         "SELECT e.event_nid, e.event_id, e.room_nid, e.ord, e.type, e.sender_nid, s.text, k.text, \
          e.origin_ts, e.retention_ts, e.redacted_by_nid, b.ct, r.event_id, rb.ct, t.txn_id, \
-         e.relates_to, e.rel_type "
+         e.relates_to, e.rel_type, r.ord "
     };
 }
 
@@ -263,19 +266,23 @@ macro_rules! event_joins {
     };
 }
 
-fn split_body(ct: Vec<u8>) -> Result<(String, Option<String>)> {
-    let mut text = String::from_utf8(ct).map_err(kontor_model::Error::internal)?;
-    let Some(end) = text.find('\n') else { return Ok((text, None)) };
-    let extra = text.get(end + 1..).map(str::to_owned);
-    text.truncate(end);
-    Ok((text, extra))
+fn split_body(ct: Vec<u8>) -> Result<(Box<RawValue>, Option<String>)> {
+    let mut text = String::from_utf8(ct).map_err(Error::internal)?;
+    let mut extra = None;
+    if let Some(end) = text.find('\n') {
+        extra = text.get(end + 1..).map(str::to_owned);
+        text.truncate(end);
+    }
+    Ok((RawValue::from_string(text).map_err(Error::internal)?, extra))
 }
 
 fn read(row: &Row) -> Result<EventRow> {
     // A body that was destroyed leaves the event empty, never the answer broken.
-    let (content, extra) = row.blob_opt(11)?.map_or_else(|| Ok(("{}".to_owned(), None)), split_body)?;
+    let (content, extra) = row.blob_opt(11)?.map_or_else(|| split_body(b"{}".to_vec()), split_body)?;
     let replaces = match (row.text_opt(12)?, row.blob_opt(13)?) {
-        (Some(event_id), Some(ct)) => Some(Replaced { event_id, content: split_body(ct)?.0 }),
+        (Some(event_id), Some(ct)) => {
+            Some(Replaced { event_id, ord: row.int_opt(17)?, content: split_body(ct)?.0 })
+        }
         _ => None,
     };
     Ok(EventRow {
@@ -420,9 +427,8 @@ pub async fn newest_of_each<S: Source>(
         event_joins!(),
         "ORDER BY e.room_nid, e.ord DESC"
     );
-    let triples: Vec<_> = rooms.iter().map(|(room, after, until)| [*room, *after, *until]).collect();
     let mut values = asker.values();
-    values.push(serde_json::to_string(&triples).map_err(kontor_model::Error::internal)?.into());
+    values.push(triple_set(rooms.iter().copied()));
     values.push(limit.into());
     read_all(&source.all(sql, values).await?)
 }

@@ -23,7 +23,7 @@ pub struct RoomRow {
     pub extremities: String,
     /// Whether the room never forked.
     pub linear: bool,
-    /// State after the extremities, of rooms that forked.
+    /// The newest snapshot of state, of rooms that have one.
     pub snapshot: Option<Nid>,
     /// Whether the room directory shows it.
     pub published: bool,
@@ -36,12 +36,16 @@ pub struct StateRow {
     pub kind: String,
     /// State key.
     pub state_key: String,
+    /// Numeric id of the state key.
+    pub key: Nid,
     /// Numeric id of the state event.
     pub event: Nid,
     /// Its Matrix id.
     pub event_id: String,
     /// The redacted event, canonical JSON.
     pub skeleton: String,
+    /// Full content, JSON, of types whose redaction loses what the room's rules need.
+    pub content: Option<Vec<u8>>,
 }
 
 const ROOM: &str = "SELECT room_nid, room_id, version, revision, depth, extremities, linear, \
@@ -68,23 +72,39 @@ pub async fn room<S: Source>(source: &mut S, room_id: &str) -> Result<Option<Roo
 
 /// The whole current state of a room, as skeletons.
 ///
+/// Before version 11 redaction takes `invite` out of power levels and `m.federate` out of the create
+/// event, and in every version the keys of third-party invitations; but the rules need them. Guest
+/// access and canonical aliases are for this server's own checks.
+///
 /// # Errors
 /// See [`Source::all`].
 pub async fn state<S: Source>(source: &mut S, room: Nid) -> Result<Vec<StateRow>> {
-    let sql = "SELECT s.type, k.text, s.event_nid, e.event_id, e.skeleton FROM room_state s \
+    let sql = "SELECT s.type, k.text, s.key_nid, s.event_nid, e.event_id, e.skeleton, b.ct FROM room_state s \
                JOIN name k ON k.nid = s.key_nid JOIN event e ON e.event_nid = s.event_nid \
-               WHERE s.room_nid = $1";
+               LEFT JOIN event_body b ON b.event_nid = s.event_nid AND s.type IN ('m.room.create', \
+               'm.room.power_levels', 'm.room.third_party_invite', 'm.room.guest_access', \
+               'm.room.canonical_alias') WHERE s.room_nid = $1";
     let rows = source.all(sql, vec![room.into()]).await?;
     let read = |row: &crate::Row| {
         Ok(StateRow {
             kind: row.text(0)?,
             state_key: row.text(1)?,
-            event: row.int(2)?,
-            event_id: row.text(3)?,
-            skeleton: row.text(4)?,
+            key: row.int(2)?,
+            event: row.int(3)?,
+            event_id: row.text(4)?,
+            skeleton: row.text(5)?,
+            content: row.blob_opt(6)?.map(content_alone),
         })
     };
     rows.iter().map(read).collect()
+}
+
+/// The content out of a body: what follows a line feed are other fields of the event.
+fn content_alone(mut body: Vec<u8>) -> Vec<u8> {
+    if let Some(end) = body.iter().position(|byte| *byte == b'\n') {
+        body.truncate(end);
+    }
+    body
 }
 
 impl Change {

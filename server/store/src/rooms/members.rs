@@ -69,6 +69,34 @@ pub async fn of_user_in<S: Source>(source: &mut S, user: Nid, rooms: &[Nid]) -> 
     source.all(sql, values).await?.iter().map(read).collect()
 }
 
+/// A user's memberships of the rooms in which something happened in `(since, until]`.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn of_user_changed<S: Source>(
+    source: &mut S,
+    user: Nid,
+    since: i64,
+    until: i64,
+) -> Result<Vec<MyRoom>> {
+    let sql = concat!(
+        my_room!(),
+        "WHERE m.user_nid = $1 AND m.room_nid IN (SELECT room_nid FROM stream_log \
+         WHERE position > $2 AND position <= $3 AND room_nid IS NOT NULL)"
+    );
+    source.all(sql, vec![user.into(), since.into(), until.into()]).await?.iter().map(read).collect()
+}
+
+/// Numeric ids of the rooms that a user is in or is invited to: where news come from.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn watched_rooms<S: Source>(source: &mut S, user: Nid) -> Result<Vec<Nid>> {
+    let sql =
+        "SELECT room_nid FROM membership WHERE user_nid = $1 AND membership IN ('join', 'invite', 'knock')";
+    source.all(sql, vec![user.into()]).await?.iter().map(|row| row.int(0)).collect()
+}
+
 /// A user's membership of a room named by its Matrix id. `None` when there never was one, or no
 /// such room.
 ///

@@ -1,8 +1,14 @@
 //! Rows and queries of rooms: hot state, events, state, memberships, visibility.
 
+pub mod alias;
+pub mod chain_reads;
 pub mod events;
 pub mod head;
 pub mod members;
 pub mod receipts;
+pub mod received;
+pub mod redaction;
+pub mod roster;
+pub mod snapshots;
 pub mod state;
 pub mod unread;

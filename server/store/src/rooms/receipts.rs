@@ -66,6 +66,16 @@ pub async fn stands_at<S: Source>(
     row.map(|row| row.int(0)).transpose()
 }
 
+/// Rooms in which a user's own receipts moved in `(since, until]`.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn own_since<S: Source>(source: &mut S, user: Nid, since: Pos, until: Pos) -> Result<Vec<Nid>> {
+    let sql = "SELECT DISTINCT room_nid FROM receipt WHERE user_nid = $1 AND pos > $2 AND pos <= $3";
+    let rows = source.all(sql, vec![user.into(), since.0.into(), until.0.into()]).await?;
+    rows.iter().map(|row| row.int(0)).collect()
+}
+
 /// A receipt as it is given out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {

@@ -1,7 +1,7 @@
 //! State of rooms at a place, and the two histories that decide who may see what.
 
 use crate::db::Source;
-use crate::value::{Value, id_set, text_set};
+use crate::value::{Value, id_set, text_set, triple_set};
 use kontor_model::{Nid, Result};
 use std::collections::HashMap;
 
@@ -59,16 +59,31 @@ fn read(row: &crate::Row) -> Result<StateChange> {
     })
 }
 
-/// Numeric ids of a room's state events as they were at a place (after the event there).
+/// Numeric ids of rooms' state events as they were at a place each (after the event there), given
+/// as (room, place); without member events where clients load those lazily. One statement.
 ///
 /// # Errors
 /// See [`Source::all`].
-pub async fn at<S: Source>(source: &mut S, room: Nid, ord: i64) -> Result<Vec<Nid>> {
-    let sql = "SELECT c.event_nid FROM state_change c JOIN (SELECT type, key_nid, max(ord) AS newest \
-               FROM state_change WHERE room_nid = $1 AND ord <= $2 GROUP BY type, key_nid) n \
-               ON c.type = n.type AND c.key_nid = n.key_nid AND c.ord = n.newest \
-               WHERE c.room_nid = $1 AND c.event_nid IS NOT NULL";
-    source.all(sql, vec![room.into(), ord.into()]).await?.iter().map(|row| row.int(0)).collect()
+pub async fn at<S: Source>(source: &mut S, places: &[(Nid, i64)], without_members: bool) -> Result<Vec<Nid>> {
+    macro_rules! state_at {
+        ($kinds:literal) => {
+            concat!(
+                "SELECT c.event_nid FROM (SELECT x.room_nid AS room, x.type AS kind, x.key_nid AS key_nid, \
+                 max(x.ord) AS newest FROM TRIPLE_SET($1) w JOIN state_change x ON x.room_nid = w.a \
+                 AND x.ord <= w.b ",
+                $kinds,
+                " GROUP BY x.room_nid, x.type, x.key_nid) n JOIN state_change c ON c.room_nid = n.room \
+                 AND c.type = n.kind AND c.key_nid = n.key_nid AND c.ord = n.newest \
+                 WHERE c.event_nid IS NOT NULL"
+            )
+        };
+    }
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = if without_members { state_at!("AND x.type <> 'm.room.member'") } else { state_at!("") };
+    let triples = triple_set(places.iter().map(|(room, ord)| (*room, *ord, 0)));
+    source.all(sql, vec![triples]).await?.iter().map(|row| row.int(0)).collect()
 }
 
 /// One state event as it was at a place.
@@ -96,19 +111,9 @@ pub async fn changes<S: Source>(source: &mut S, parts: &[(Nid, i64, i64)]) -> Re
     if parts.is_empty() {
         return Ok(Vec::new());
     }
-    // One range for all rooms, cut to each room's own part below: ranges of one sync are alike.
-    let after = parts.iter().map(|part| part.1).min().unwrap_or(0);
-    let until = parts.iter().map(|part| part.2).max().unwrap_or(0);
-    let own: HashMap<_, _> = parts.iter().map(|part| (part.0, (part.1, part.2))).collect();
-    let sql = "SELECT c.room_nid, c.type, c.key_nid, c.ord, c.event_nid FROM ID_SET($1) w \
-               JOIN state_change c ON c.room_nid = w.id WHERE c.ord > $2 AND c.ord <= $3 ORDER BY c.ord";
-    let rooms = id_set(parts.iter().map(|part| part.0));
-    let rows = source.all(sql, vec![rooms, after.into(), until.into()]).await?;
-    let mut changes: Vec<StateChange> = rows.iter().map(read).collect::<Result<_>>()?;
-    changes.retain(|change| {
-        own.get(&change.room).is_some_and(|(after, until)| change.ord > *after && change.ord <= *until)
-    });
-    Ok(changes)
+    let sql = "SELECT c.room_nid, c.type, c.key_nid, c.ord, c.event_nid FROM TRIPLE_SET($1) w \
+               JOIN state_change c ON c.room_nid = w.a AND c.ord > w.b AND c.ord <= w.c ORDER BY c.ord";
+    source.all(sql, vec![triple_set(parts.iter().copied())]).await?.iter().map(read).collect()
 }
 
 /// One entry of a history: where it began to hold, and the value.

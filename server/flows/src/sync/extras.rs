@@ -1,0 +1,245 @@
+//! Everything of a room besides its events: receipts, typing, unread counts, summaries, account
+//! data, invitations.
+
+use super::Reading;
+use super::answer::{
+    Answer, Counts, Events, Invited, Joined, Knocked, Left, Plain, RoomSections, Shown, State, Summary, Timeline,
+};
+use super::plan::{Part, Plan};
+use super::timeline::RoomEvents;
+use kontor_model::filter::Facts;
+use kontor_model::position::RoomToken;
+use kontor_model::{Error, Nid, Pos, Result};
+use kontor_rooms::{StrippedEvent, Viewer, Visibility};
+use kontor_store::rooms::members::{self, MyRoom};
+use kontor_store::rooms::unread::Unread;
+use kontor_store::rooms::{events, receipts, state, unread};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashMap};
+
+/// What those outside a room are told about it (client-server API, "Stripped state").
+const STRIPPED: [&str; 9] = [
+    "m.room.create",
+    "m.room.name",
+    "m.room.avatar",
+    "m.room.topic",
+    "m.room.join_rules",
+    "m.room.canonical_alias",
+    "m.room.encryption",
+    "m.room.history_visibility",
+    "m.room.guest_access",
+];
+
+/// Things by room, gathered for all rooms at once.
+#[derive(Default)]
+struct Extras {
+    receipts: HashMap<Nid, Box<RawValue>>,
+    unread: HashMap<Nid, Unread>,
+    summaries: HashMap<Nid, members::Summary>,
+}
+
+impl Reading<'_> {
+    pub(super) async fn assemble(&mut self, plan: &Plan, mut rooms: HashMap<Nid, RoomEvents>) -> Result<Answer> {
+        let extras = self.extras(plan, &rooms).await?;
+        let mut account_data = self.room_account_data(plan)?;
+        let mut sections = RoomSections::default();
+        let projection = self.request.filter.projection();
+        for part in &plan.parts {
+            let events = rooms.remove(&part.my.room).unwrap_or_default();
+            let shown = |list: Vec<_>| -> Vec<Shown> {
+                list.into_iter().map(|event| Shown::new(event, projection.as_ref())).collect()
+            };
+            let timeline = Timeline {
+                events: shown(events.timeline),
+                limited: events.limited,
+                prev_batch: RoomToken(events.start).to_string(),
+            };
+            let state = shown(events.state).into();
+            let state = if self.request.use_state_after { State::After(state) } else { State::Before(state) };
+            let account_data: Events<_> = account_data.remove(&part.my.room).unwrap_or_default().into();
+            let room_id = part.my.room_id.clone();
+            if part.left {
+                sections.leave.insert(room_id, Left { state, timeline, account_data });
+                continue;
+            }
+            let joined = self.joined(plan, part, timeline, state, account_data, &extras)?;
+            if self.whole() || part.fresh || !joined.is_empty() {
+                sections.join.insert(room_id, joined);
+            }
+        }
+        Ok(Answer { rooms: sections, ..Answer::default() })
+    }
+
+    fn joined(
+        &self,
+        plan: &Plan,
+        part: &Part,
+        timeline: Timeline,
+        state: State,
+        account_data: Events<Plain>,
+        extras: &Extras,
+    ) -> Result<Joined> {
+        let room = part.my.room;
+        let filter = &self.request.filter.room;
+        let mut ephemeral = Vec::new();
+        if plan.typing.contains(&room) && filter.ephemeral.admits_type("m.typing") {
+            let users = self.flows.rooms.typing.now(room);
+            let users: Vec<_> = users.into_iter().filter(|user| !self.ignored.contains(user)).collect();
+            ephemeral.push(plain("m.typing", &json!({ "user_ids": users }))?);
+        }
+        if let Some(content) = extras.receipts.get(&room) {
+            ephemeral.push(Plain { kind: "m.receipt".to_owned(), content: content.clone() });
+        }
+        let unread = extras.unread.get(&room).cloned().unwrap_or_default();
+        let counts = |count: unread::Count| Counts {
+            notification_count: count.notifications,
+            highlight_count: count.highlights,
+        };
+        let by_thread = filter.timeline.unread_thread_notifications;
+        let threads = unread.threads.iter().filter(|_| by_thread);
+        let summary = extras.summaries.get(&room).map(|summary| Summary {
+            heroes: summary.heroes.clone(),
+            joined: summary.joined,
+            invited: summary.invited,
+        });
+        Ok(Joined {
+            summary,
+            state,
+            timeline,
+            ephemeral: ephemeral.into(),
+            account_data,
+            unread_notifications: counts(if by_thread { unread.main } else { unread.total() }),
+            unread_thread_notifications: threads.map(|(root, count)| (root.clone(), counts(*count))).collect(),
+        })
+    }
+
+    async fn extras(&mut self, plan: &Plan, rooms: &HashMap<Nid, RoomEvents>) -> Result<Extras> {
+        let mut extras = Extras::default();
+        let joined: Vec<&Part> = plan.parts.iter().filter(|part| !part.left).collect();
+        let ids: Vec<Nid> = joined.iter().map(|part| part.my.room).collect();
+        if ids.is_empty() {
+            return Ok(extras);
+        }
+        if plan.receipts && self.request.filter.room.ephemeral.admits_type("m.receipt") {
+            extras.receipts = self.receipts(&joined).await?;
+        }
+        let user = self.user();
+        let mut ignored = Vec::new();
+        for name in &self.ignored {
+            ignored.extend(self.flows.store.known_name(name).await?);
+        }
+        extras.unread = unread::counts(&mut self.snapshot, user, &ids, &ignored).await?;
+        let members_changed = |part: &&&Part| {
+            let told = rooms.get(&part.my.room).map(|events| events.timeline.iter().chain(&events.state));
+            part.fresh || told.is_some_and(|mut told| told.any(|event| event.row().kind == "m.room.member"))
+        };
+        let changed: Vec<Nid> = joined.iter().filter(members_changed).map(|part| part.my.room).collect();
+        extras.summaries = members::summaries(&mut self.snapshot, user, &changed).await?;
+        Ok(extras)
+    }
+
+    /// `m.receipt` contents by room: everything for rooms that the client does not know, news for
+    /// the others.
+    async fn receipts(&mut self, joined: &[&Part]) -> Result<HashMap<Nid, Box<RawValue>>> {
+        let (user, until) = (self.user(), self.until);
+        let ids = |fresh: bool| -> Vec<Nid> {
+            joined.iter().filter(|part| part.fresh == fresh).map(|part| part.my.room).collect()
+        };
+        let mut rows = receipts::since(&mut self.snapshot, user, &ids(true), Pos(0), until).await?;
+        let since = self.since.unwrap_or_default();
+        rows.extend(receipts::since(&mut self.snapshot, user, &ids(false), since, until).await?);
+        let mut contents: HashMap<Nid, Value> = HashMap::new();
+        for row in rows {
+            if self.ignored.contains(&row.user_id) {
+                continue;
+            }
+            let mut receipt = json!({ "ts": row.ts });
+            if !row.thread.is_empty() {
+                receipt["thread_id"] = row.thread.into();
+            }
+            let content = contents.entry(row.room).or_insert_with(|| Value::Object(Map::new()));
+            content[&row.event_id][&row.kind][&row.user_id] = receipt;
+        }
+        let raw = |(room, content)| Ok((room, to_raw_value(&content).map_err(Error::internal)?));
+        contents.into_iter().map(raw).collect()
+    }
+
+    fn room_account_data(&self, plan: &Plan) -> Result<HashMap<Nid, Vec<Plain>>> {
+        let filter = &self.request.filter.room.account_data;
+        let mut by_room: HashMap<Nid, Vec<Plain>> = HashMap::new();
+        for data in &plan.account_data {
+            let facts = Facts { kind: &data.kind, sender: None, has_url: false };
+            if let Some(room) = data.room.filter(|_| filter.admits(facts)) {
+                let content = RawValue::from_string(data.content.clone()).map_err(Error::internal)?;
+                by_room.entry(room).or_default().push(Plain { kind: data.kind.clone(), content });
+            }
+        }
+        Ok(by_room)
+    }
+
+    pub(super) async fn global_account_data(&mut self, plan: &Plan) -> Result<Vec<Plain>> {
+        let filter = &self.request.filter.account_data;
+        let mut list = Vec::new();
+        let mut push_rules = false;
+        for data in plan.account_data.iter().filter(|data| data.room.is_none()) {
+            push_rules |= data.kind == "m.push_rules";
+            let content = RawValue::from_string(data.content.clone()).map_err(Error::internal)?;
+            list.push(Plain { kind: data.kind.clone(), content });
+        }
+        // Push rules are always told as they hold: the server's defaults with the user's changes.
+        if push_rules || self.since.is_none() {
+            list.retain(|data| data.kind != "m.push_rules");
+            let content = self.flows.identity.push_rules_content(&mut self.snapshot, self.requester).await?;
+            list.push(Plain { kind: "m.push_rules".to_owned(), content });
+        }
+        let admits = |data: &Plain| filter.admits(Facts { kind: &data.kind, sender: None, has_url: false });
+        list.retain(admits);
+        Ok(list)
+    }
+
+    pub(super) async fn invited(&mut self, rooms: &[MyRoom]) -> Result<BTreeMap<String, Invited>> {
+        let told = self.stripped(rooms).await?;
+        Ok(told.into_iter().map(|(id, events)| (id, Invited { invite_state: events.into() })).collect())
+    }
+
+    pub(super) async fn knocked(&mut self, rooms: &[MyRoom]) -> Result<BTreeMap<String, Knocked>> {
+        let told = self.stripped(rooms).await?;
+        Ok(told.into_iter().map(|(id, events)| (id, Knocked { knock_state: events.into() })).collect())
+    }
+
+    /// What the invited and those who knock are told about rooms. Invitations by ignored users are
+    /// not told at all.
+    async fn stripped(&mut self, rooms: &[MyRoom]) -> Result<Vec<(String, Vec<StrippedEvent>)>> {
+        if rooms.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<Nid> = rooms.iter().map(|my| my.room).collect();
+        let mut nids = state::current_of_types(&mut self.snapshot, &ids, &STRIPPED).await?;
+        nids.extend(rooms.iter().map(|my| my.event));
+        let asker = events::Asker { user: self.requester.user, device: self.requester.device_id.as_str() };
+        let rows = events::by_nids(&mut self.snapshot, asker, &nids).await?;
+        let mut told = Vec::new();
+        for my in rooms {
+            let own = rows.iter().find(|row| row.event == my.event);
+            if own.is_none_or(|own| self.ignored.contains(&own.sender)) {
+                continue;
+            }
+            let visibility = Visibility::outside(&my.membership);
+            let viewer = Viewer {
+                reader: self.user(),
+                visibility: &visibility,
+                ignored: &self.ignored,
+                room_id: None,
+                now: self.now,
+            };
+            let of_room = rows.iter().filter(|row| row.room == my.room);
+            told.push((my.room_id.clone(), of_room.filter_map(|row| viewer.see_stripped(row)).collect()));
+        }
+        Ok(told)
+    }
+}
+
+fn plain(kind: &str, content: &Value) -> Result<Plain> {
+    Ok(Plain { kind: kind.to_owned(), content: to_raw_value(content).map_err(Error::internal)? })
+}

@@ -1,0 +1,177 @@
+//! `/sync`: everything that changed for a user since a token, or a wait until something does.
+//!
+//! One read snapshot answers: the session guard is read in the same moment as the data, so no event
+//! after the end of a session is ever in an answer. The number of statements does not depend on the
+//! number of rooms.
+
+pub mod answer;
+mod extras;
+mod plan;
+mod state;
+mod timeline;
+
+use crate::Flows;
+use answer::Answer;
+use kontor_model::filter::Filter;
+use kontor_model::{Code, Error, Nid, Pos, Requester, Result, SyncToken};
+use kontor_store::identity::{account_data, sessions};
+use kontor_store::log::Topic;
+use kontor_store::rooms::events::Asker;
+use kontor_store::rooms::members;
+use kontor_store::{Snapshot, Source};
+use plan::Plan;
+use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Longest wait of a long poll; longer ones are cut.
+const MAX_WAIT: Duration = Duration::from_secs(120);
+
+/// What a client asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Where the last answer ended; absent on the first sync.
+    pub since: Option<SyncToken>,
+    /// What is wanted.
+    pub filter: Filter,
+    /// Whether all state is wanted again.
+    pub full_state: bool,
+    /// How long to wait for news.
+    pub timeout: Duration,
+    /// Whether the state after the timeline is wanted instead of the state before it.
+    pub use_state_after: bool,
+}
+
+/// One reading for one answer.
+pub(super) struct Reading<'a> {
+    pub flows: &'a Flows,
+    pub requester: &'a Requester,
+    pub request: &'a Request,
+    pub snapshot: Snapshot<'a>,
+    /// Everything after this is news; `None` on the first sync.
+    pub since: Option<Pos>,
+    /// Everything up to this is told.
+    pub until: Pos,
+    /// Users that the reader ignores.
+    pub ignored: HashSet<String>,
+    /// Typing changes up to here are told.
+    pub ephemeral: u64,
+    pub now: i64,
+}
+
+impl Reading<'_> {
+    pub fn asker(&self) -> Asker<'_> {
+        Asker { user: self.requester.user, device: self.requester.device_id.as_str() }
+    }
+
+    pub fn user(&self) -> Nid {
+        self.requester.user
+    }
+
+    /// Whether everything is told, as to a client that knows nothing.
+    pub fn whole(&self) -> bool {
+        self.since.is_none() || self.request.full_state
+    }
+}
+
+impl Flows {
+    /// Answers a sync.
+    ///
+    /// # Errors
+    /// `UnknownToken` when the session ended, also while waiting; `InvalidParam` for tokens that
+    /// this server did not give out.
+    pub async fn sync(&self, requester: &Requester, request: &Request) -> Result<Answer> {
+        let deadline = Instant::now() + request.timeout.min(MAX_WAIT);
+        let mut request = request.clone();
+        let (answer, token) = self.sync_once(requester, &request).await?;
+        if request.since.is_none() || request.full_state || request.timeout.is_zero() || !answer.is_empty() {
+            return Ok(answer);
+        }
+        let mut told = token;
+        let rooms = members::watched_rooms(&mut self.store.reader(), requester.user).await?;
+        let topics = rooms.into_iter().map(Topic::Room).chain([Topic::User(requester.user)]);
+        let waiter = self.store.log().wait_for(topics);
+        // Something may have come between the reading and the registration.
+        let mut missed = self.store.log().newest() > told.pos || self.rooms.typing.counter() != told.ephemeral;
+        loop {
+            if !missed {
+                tokio::select! {
+                    () = waiter.woken() => {}
+                    () = tokio::time::sleep_until(deadline) => return Ok(empty(told)),
+                    () = self.stopping() => return Ok(empty(told)),
+                }
+            }
+            missed = false;
+            request.since = Some(told);
+            let (answer, token) = self.sync_once(requester, &request).await?;
+            if !answer.is_empty() {
+                return Ok(answer);
+            }
+            told = token;
+        }
+    }
+
+    async fn sync_once(&self, requester: &Requester, request: &Request) -> Result<(Answer, SyncToken)> {
+        let own = request.since.filter(|since| since.process == self.rooms.typing.process());
+        // Before the snapshot: typing that comes during the reading is told next time again.
+        let ephemeral = self.rooms.typing.counter();
+        let mut snapshot = self.store.snapshot().await?;
+        let guard = sessions::guard(&mut snapshot, requester.session, requester.user).await?;
+        if guard.ended || guard.epoch != requester.epoch {
+            return Err(Error::new(Code::UnknownToken { soft_logout: false }, "Your session ended. Log in again."));
+        }
+        let since = request.since.map(|since| since.pos);
+        if since.is_some_and(|since| since > guard.newest)
+            || own.is_some_and(|since| since.ephemeral > ephemeral)
+        {
+            return Err(Error::invalid_param("This token was not given out by this server."));
+        }
+        let ignored = ignored_users(&mut snapshot, requester.user).await?;
+        let mut reading = Reading {
+            flows: self,
+            requester,
+            request,
+            snapshot,
+            since,
+            until: guard.newest,
+            ignored,
+            ephemeral,
+            now: self.clock.now(),
+        };
+        let token =
+            SyncToken { pos: guard.newest, ephemeral, process: self.rooms.typing.process() };
+        let mut answer = reading.collect(own.map(|since| since.ephemeral)).await?;
+        answer.next_batch = token.to_string();
+        Ok((answer, token))
+    }
+}
+
+fn empty(token: SyncToken) -> Answer {
+    Answer { next_batch: token.to_string(), ..Answer::default() }
+}
+
+/// The users that a user ignores.
+pub(crate) async fn ignored_users<S: Source>(source: &mut S, user: Nid) -> Result<HashSet<String>> {
+    #[derive(serde::Deserialize)]
+    struct Content {
+        #[serde(default)]
+        ignored_users: std::collections::HashMap<String, serde::de::IgnoredAny>,
+    }
+    let row = account_data::one(source, user, None, "m.ignored_user_list").await?;
+    let content = row.and_then(|row| serde_json::from_str::<Content>(&row.content).ok());
+    Ok(content.map(|content| content.ignored_users.into_keys().collect()).unwrap_or_default())
+}
+
+impl Reading<'_> {
+    async fn collect(&mut self, typing_since: Option<u64>) -> Result<Answer> {
+        let plan = Plan::make(self, typing_since).await?;
+        let mut rooms = self.timelines(&plan).await?;
+        self.states(&plan, &mut rooms).await?;
+        self.redactions(&plan, &mut rooms).await?;
+        let mut answer = self.assemble(&plan, rooms).await?;
+        answer.account_data = self.global_account_data(&plan).await?.into();
+        answer.rooms.invite = self.invited(&plan.invited).await?;
+        answer.rooms.knock = self.knocked(&plan.knocked).await?;
+        Ok(answer)
+    }
+}

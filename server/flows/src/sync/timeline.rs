@@ -1,0 +1,122 @@
+//! The newest events of each room, as the reader may see them.
+
+use super::Reading;
+use super::plan::{Part, Plan};
+use kontor_model::filter::{EventFilter, Facts};
+use kontor_model::{Nid, Result};
+use kontor_rooms::{Viewer, VisibleEvent};
+use kontor_store::rooms::events::{self, EventRow};
+use std::collections::HashMap;
+
+/// Events of a room where the client asks for no number.
+const DEFAULT_LIMIT: u64 = 10;
+/// Events of a room at most.
+const MAX_LIMIT: u64 = 100;
+
+/// What is told of a room's events.
+#[derive(Default)]
+pub(super) struct RoomEvents {
+    /// The timeline, oldest first.
+    pub timeline: Vec<VisibleEvent>,
+    /// Whether events between `after` and the timeline were left out.
+    pub limited: bool,
+    /// Place before the timeline's first event.
+    pub start: i64,
+    /// State that the timeline does not tell.
+    pub state: Vec<VisibleEvent>,
+}
+
+/// Whether an event passes a filter of timeline or state.
+pub(super) fn admits(filter: &EventFilter, event: &EventRow) -> bool {
+    let has_url = filter.contains_url.is_some() && event.content.get().contains("\"url\":\"");
+    filter.admits(Facts { kind: &event.kind, sender: Some(&event.sender), has_url })
+}
+
+impl Reading<'_> {
+    pub(super) fn viewer<'v>(&'v self, part: &'v Part) -> Viewer<'v> {
+        Viewer {
+            reader: self.user(),
+            visibility: &part.visibility,
+            ignored: &self.ignored,
+            room_id: None,
+            now: self.now,
+        }
+    }
+
+    pub(super) async fn timelines(&mut self, plan: &Plan) -> Result<HashMap<Nid, RoomEvents>> {
+        let filter = &self.request.filter.room.timeline;
+        let limit = usize::try_from(filter.limit_within(DEFAULT_LIMIT, MAX_LIMIT)).unwrap_or(10);
+        // A filter may drop most of what is read; then more is read, within bounds.
+        let read = if filter.admits_everything() { limit + 1 } else { (limit * 5).clamp(50, 250) };
+        let wanted = plan.parts.iter().filter(|part| filter.admits_room(&part.my.room_id) && !filter.admits_nothing());
+        let windows: Vec<_> = wanted
+            .filter(|part| part.my.last_ord > part.after)
+            .map(|part| (part.my.room, part.after, part.until))
+            .collect();
+        let asker = events::Asker { user: self.requester.user, device: self.requester.device_id.as_str() };
+        let rows = events::newest_of_each(&mut self.snapshot, asker, &windows, read as i64).await?;
+        let mut by_room: HashMap<Nid, Vec<EventRow>> = HashMap::new();
+        for row in rows {
+            by_room.entry(row.room).or_default().push(row);
+        }
+        let mut rooms = HashMap::new();
+        for part in &plan.parts {
+            let rows = by_room.remove(&part.my.room).unwrap_or_default();
+            rooms.insert(part.my.room, self.timeline(part, rows, limit, read));
+        }
+        Ok(rooms)
+    }
+
+    /// Cuts a room's newest events, newest first, to what is told.
+    fn timeline(&self, part: &Part, rows: Vec<EventRow>, limit: usize, read: usize) -> RoomEvents {
+        let filter = &self.request.filter.room.timeline;
+        let viewer = self.viewer(part);
+        let full = rows.len() >= read;
+        let oldest = rows.last().and_then(|row| row.ord);
+        let mut timeline = Vec::new();
+        let mut limited = full;
+        for row in rows {
+            let Some(event) = viewer.see(row).filter(|event| admits(filter, event.row())) else { continue };
+            if timeline.len() == limit {
+                limited = true;
+                break;
+            }
+            timeline.push(event);
+        }
+        timeline.reverse();
+        let first = timeline.first().and_then(|event| event.row().ord);
+        let start = match (first, limited) {
+            (Some(ord), true) => ord - 1,
+            // Nothing was left out: the timeline joins what the client knows.
+            (_, false) if part.after > i64::MIN => part.after,
+            (Some(ord), false) => ord - 1,
+            (None, _) => oldest.map_or(part.until, |ord| ord - 1),
+        };
+        RoomEvents { timeline, limited, start, state: Vec::new() }
+    }
+
+    /// Shows the redactions of redacted events, as far as the reader may see them.
+    pub(super) async fn redactions(&mut self, plan: &Plan, rooms: &mut HashMap<Nid, RoomEvents>) -> Result<()> {
+        let redacted = |room: &RoomEvents| {
+            let events = room.timeline.iter().chain(&room.state);
+            events.filter_map(|event| event.row().redacted_by).collect::<Vec<_>>()
+        };
+        let wanted: Vec<Nid> = rooms.values().flat_map(redacted).collect();
+        let asker = events::Asker { user: self.requester.user, device: self.requester.device_id.as_str() };
+        let mut found: HashMap<Nid, Vec<EventRow>> = HashMap::new();
+        for row in events::by_nids(&mut self.snapshot, asker, &wanted).await? {
+            found.entry(row.room).or_default().push(row);
+        }
+        for part in &plan.parts {
+            let (Some(rows), Some(room)) = (found.remove(&part.my.room), rooms.get_mut(&part.my.room)) else {
+                continue;
+            };
+            let viewer = self.viewer(part);
+            let shown = rows.into_iter().filter_map(|row| Some((row.event, viewer.see(row)?)));
+            let redactions: HashMap<Nid, VisibleEvent> = shown.collect();
+            VisibleEvent::explain_redactions(&mut room.timeline, &redactions);
+            VisibleEvent::explain_redactions(&mut room.state, &redactions);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! The only form in which an event reaches a client.
+//!
+//! A [`VisibleEvent`] can be made by a [`Viewer`] alone, which has applied history visibility, the
+//! reader's membership and ignored users. Nothing else of the archive can be serialised, so no
+//! endpoint can forget the filter.
+
+use crate::visibility::Visibility;
+use kontor_model::{Ms, Nid};
+use kontor_store::rooms::events::{EventRow, Replaced};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// An event that its reader may see.
+#[derive(Clone, Debug)]
+pub struct VisibleEvent {
+    row: Arc<EventRow>,
+    age: Ms,
+    membership: Option<String>,
+    redacted_because: Option<Box<VisibleEvent>>,
+    /// Named in the event where the surrounding answer does not name the room.
+    room_id: Option<Arc<str>>,
+}
+
+/// Makes events visible to one reader in one room.
+pub struct Viewer<'a> {
+    /// Numeric id of the reader.
+    pub reader: Nid,
+    /// What the reader may see of the room.
+    pub visibility: &'a Visibility,
+    /// Users that the reader ignores.
+    pub ignored: &'a HashSet<String>,
+    /// The room's id, if events should name it.
+    pub room_id: Option<Arc<str>>,
+    /// The present time, for the events' age.
+    pub now: Ms,
+}
+
+impl Viewer<'_> {
+    /// The event as the reader may see it, or `None`.
+    pub fn see(&self, row: EventRow) -> Option<VisibleEvent> {
+        let shown = row.ord.is_some_and(|ord| self.visibility.may_see(ord));
+        // State events of ignored users are shown, or clients would lose track of the room.
+        let ignored = row.state_key.is_none() && self.ignored.contains(&row.sender);
+        (shown && !ignored).then(|| self.visible(row))
+    }
+
+    /// A state event that belongs to a state the reader is entitled to as a whole, whenever it was
+    /// set: the current state for members, the state at their leave for those who left.
+    pub fn see_state(&self, row: EventRow) -> Option<VisibleEvent> {
+        let until = self.visibility.state_until()?;
+        (row.state_key.is_some() && row.ord.is_some_and(|ord| ord <= until)).then(|| self.visible(row))
+    }
+
+    /// A state event that an invited or knocking user is told about the room, stripped to what the
+    /// specification lists.
+    pub fn see_stripped(&self, row: &EventRow) -> Option<StrippedEvent> {
+        let mine = self.visibility.membership();
+        (mine == "invite" || mine == "knock").then(|| StrippedEvent {
+            content: row.content.clone(),
+            sender: row.sender.clone(),
+            state_key: row.state_key.clone().unwrap_or_default(),
+            kind: row.kind.clone(),
+        })
+    }
+
+    fn visible(&self, mut row: EventRow) -> VisibleEvent {
+        // What a state event replaced may be older than what the reader may see.
+        let seen = |replaced: &Replaced| replaced.ord.is_some_and(|ord| self.visibility.may_see(ord));
+        row.replaces = row.replaces.take().filter(seen);
+        let membership = row.ord.map(|ord| self.visibility.membership_at(ord).to_owned());
+        VisibleEvent {
+            age: (self.now - row.origin_ts).max(0),
+            membership,
+            redacted_because: None,
+            room_id: self.room_id.clone(),
+            row: Arc::new(row),
+        }
+    }
+}
+
+impl VisibleEvent {
+    /// The event's row, for decisions about it; never for sending it.
+    pub fn row(&self) -> &EventRow {
+        &self.row
+    }
+
+    /// The content alone.
+    pub fn content(&self) -> &RawValue {
+        &self.row.content
+    }
+
+    /// Shows the redactions of redacted events, as far as the reader may see those themselves.
+    pub fn explain_redactions(events: &mut [Self], redactions: &HashMap<Nid, Self>) {
+        for event in events {
+            let because = event.row.redacted_by.and_then(|nid| redactions.get(&nid));
+            event.redacted_because = because.cloned().map(Box::new);
+        }
+    }
+
+    /// The event that this redaction redacts; in the content since room version 11, before at the
+    /// top level. Clients of either habit are served.
+    fn redacts(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Redacts {
+            redacts: Option<String>,
+        }
+        if self.row.kind != "m.room.redaction" {
+            return None;
+        }
+        let read = |text: &str| serde_json::from_str::<Redacts>(text).ok().and_then(|found| found.redacts);
+        read(self.row.content.get()).or_else(|| self.row.extra.as_deref().and_then(read))
+    }
+}
+
+impl Serialize for VisibleEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let row = &self.row;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("content", &row.content)?;
+        map.serialize_entry("event_id", &row.event_id)?;
+        map.serialize_entry("origin_server_ts", &row.origin_ts)?;
+        map.serialize_entry("sender", &row.sender)?;
+        map.serialize_entry("type", &row.kind)?;
+        if let Some(key) = &row.state_key {
+            map.serialize_entry("state_key", key)?;
+        }
+        if let Some(room_id) = &self.room_id {
+            map.serialize_entry("room_id", &**room_id)?;
+        }
+        if let Some(redacts) = self.redacts() {
+            map.serialize_entry("redacts", &redacts)?;
+        }
+        map.serialize_entry("unsigned", &Unsigned(self))?;
+        map.end()
+    }
+}
+
+struct Unsigned<'a>(&'a VisibleEvent);
+
+impl Serialize for Unsigned<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let VisibleEvent { row, age, membership, redacted_because, .. } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("age", age)?;
+        if let Some(membership) = membership {
+            map.serialize_entry("membership", membership)?;
+        }
+        if let Some(txn_id) = &row.txn_id {
+            map.serialize_entry("transaction_id", txn_id)?;
+        }
+        if let Some(replaced) = &row.replaces {
+            map.serialize_entry("prev_content", &replaced.content)?;
+            map.serialize_entry("replaces_state", &replaced.event_id)?;
+        }
+        if let Some(redaction) = redacted_because {
+            map.serialize_entry("redacted_because", redaction)?;
+        }
+        map.end()
+    }
+}
+
+/// A state event as somebody outside the room is told it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct StrippedEvent {
+    content: Box<RawValue>,
+    sender: String,
+    state_key: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
