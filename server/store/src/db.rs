@@ -205,6 +205,18 @@ impl Store {
         Ok(Snapshot { store: self, tx })
     }
 
+    /// The statement by which the database checks its own files, if it has one.
+    pub(crate) fn integrity_check(&self) -> Option<&'static str> {
+        (self.inner.dialect == Dialect::Sqlite).then_some("PRAGMA integrity_check")
+    }
+
+    /// Executes one statement beside the order: for what no client ever sees.
+    pub(crate) async fn execute(&self, sql: &'static str, values: Vec<Value>) -> Result<()> {
+        let sql = self.inner.statements.get(self.inner.dialect, sql);
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments(&values)?);
+        query.execute(&self.inner.writers).await.map(drop).map_err(unavailable)
+    }
+
     /// Waits until everything that was queued is written, then closes all connections.
     pub async fn close(&self) {
         self.inner.queue.close().await;

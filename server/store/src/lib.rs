@@ -9,11 +9,13 @@
 
 pub mod audit;
 pub mod change;
+pub mod check;
 mod db;
 mod dialect;
 pub mod identity;
 pub mod log;
 pub mod media;
+mod meta;
 mod migrate;
 mod names;
 pub mod rooms;
