@@ -63,6 +63,8 @@ pub fn status_and_errcode(code: Code) -> (StatusCode, &'static str) {
         Code::UnableToAuthoriseJoin => (S::BAD_REQUEST, "M_UNABLE_TO_AUTHORISE_JOIN"),
         Code::UnableToGrantJoin => (S::BAD_REQUEST, "M_UNABLE_TO_GRANT_JOIN"),
         Code::Unprocessable => (S::BAD_REQUEST, "M_UNKNOWN"),
+        Code::ProfileTooLarge => (S::BAD_REQUEST, "M_PROFILE_TOO_LARGE"),
+        Code::KeyTooLarge => (S::BAD_REQUEST, "M_KEY_TOO_LARGE"),
         Code::NotYetUploaded => (S::GATEWAY_TIMEOUT, "M_NOT_YET_UPLOADED"),
         Code::CannotOverwriteMedia => (S::CONFLICT, "M_CANNOT_OVERWRITE_MEDIA"),
         Code::DuplicateAnnotation => (S::BAD_REQUEST, "M_DUPLICATE_ANNOTATION"),

@@ -4,13 +4,17 @@
 //! [`kontor_store::Change`]; it never commits. Rooms, files and other departments may not enter,
 //! nor may status codes or the form of requests: those are the front door's.
 
+pub mod account_data;
 pub mod accounts;
 pub mod denied;
 pub mod devices;
+pub mod filter;
 mod known;
 pub mod login;
 mod options;
 mod password;
+pub mod profile;
+pub mod push;
 pub mod refresh;
 pub mod registration;
 mod seen;
@@ -41,6 +45,8 @@ pub struct Identity {
     pub(crate) seen: seen::Seen,
     pub(crate) denied: denied::Denied,
     pub(crate) upkeep: upkeep::State,
+    pub(crate) push: push::listeners::Remembered,
+    pub(crate) filters: filter::Parsed,
     /// Hash of the token that lets somebody become the first administrator.
     pub(crate) first_admin: Mutex<Option<tokens::Hash>>,
 }
@@ -54,6 +60,8 @@ impl Identity {
             seen: seen::Seen::default(),
             denied: denied::Denied::default(),
             upkeep: upkeep::State::default(),
+            push: push::listeners::Remembered::default(),
+            filters: filter::parsed(),
             first_admin: Mutex::new(None),
             store,
             clock,

@@ -1,9 +1,10 @@
 //! What the unit tests of this crate share: a clock that is moved, randomness, a store in a folder.
 
 use crate::{Identity, Options};
-use kontor_model::{Clock, Ms, Random};
-use kontor_store::Store;
-use ruma::ServerName;
+use kontor_model::{Clock, Ms, Random, Requester};
+use kontor_store::identity::accounts::NewAccount;
+use kontor_store::{Change, Store};
+use ruma::{ServerName, UserId};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -62,6 +63,30 @@ impl House {
         let random = Arc::new(Scattered(AtomicU64::new(0)));
         let identity = Identity::new(store.clone(), clock.clone(), random, options);
         Self { identity, store, clock, folder }
+    }
+
+    /// An account, as a caller.
+    pub async fn somebody(&self, user_id: &str) -> Requester {
+        let user = self.store.name(user_id).await.unwrap();
+        let mut change = Change::default();
+        change.create_account(NewAccount {
+            user,
+            admin: false,
+            guest: false,
+            user_type: None,
+            created_ts: 0,
+            password_hash: None,
+        });
+        self.store.submit(change).await.unwrap();
+        Requester {
+            user_id: UserId::parse(user_id).unwrap(),
+            user,
+            device_id: "DEVICE".into(),
+            session: 1,
+            epoch: 0,
+            admin: false,
+            guest: false,
+        }
     }
 
     /// Lets time pass.

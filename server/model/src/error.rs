@@ -78,6 +78,10 @@ pub enum Code {
     UnableToGrantJoin,
     /// The content is not of a kind that can be processed as asked, such as a thumbnail of a text.
     Unprocessable,
+    /// The profile would become larger than allowed.
+    ProfileTooLarge,
+    /// The name of a profile field is longer than allowed.
+    KeyTooLarge,
     /// Media content was not uploaded yet.
     NotYetUploaded,
     /// Media content exists already and may not be replaced.

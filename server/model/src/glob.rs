@@ -28,10 +28,19 @@ fn is_word(letter: char) -> bool {
 impl Glob {
     /// Compiles a pattern; `None` above [`MAX_LETTERS`] letters, `*` not counted.
     pub fn new(pattern: &str) -> Option<Self> {
+        Self::compile(pattern, true)
+    }
+
+    /// Compiles a text that stands for itself, `*` and `?` included; `None` as in [`Glob::new`].
+    pub fn literal(text: &str) -> Option<Self> {
+        Self::compile(text, false)
+    }
+
+    fn compile(pattern: &str, wildcards: bool) -> Option<Self> {
         let mut letters: Vec<(char, u128)> = Vec::new();
         let (mut any, mut stars, mut place) = (0_u128, 0_u128, 0_usize);
         for letter in pattern.chars() {
-            if letter == '*' {
+            if wildcards && letter == '*' {
                 stars |= 1 << place;
                 continue;
             }
@@ -40,7 +49,7 @@ impl Glob {
             }
             let bit = 1_u128 << place;
             place += 1;
-            if letter == '?' {
+            if wildcards && letter == '?' {
                 any |= bit;
                 continue;
             }
@@ -177,6 +186,8 @@ mod tests {
         assert!(!found("cake", "pancakes"));
         assert!(found("cake*lie", "the cake is a lie"));
         assert!(!found("ex*ple", "inexample_"));
+        assert!(Glob::literal("*a?").unwrap().matches_words("say *a? now"));
+        assert!(!Glob::literal("*a?").unwrap().matches_words("say aab now"));
     }
 
     #[test]
