@@ -44,7 +44,16 @@ impl Cluster {
         Self::with_options(&["fsync=off", "full_page_writes=off"])
     }
 
+    /// As [`Self::start`] in a given folder, which may lie on a small file system of its own.
+    pub fn start_in(scratch: Scratch) -> Self {
+        Self::launch(scratch, &["max_wal_size=32MB", "min_wal_size=32MB"])
+    }
+
     fn with_options(options: &[&str]) -> Self {
+        Self::launch(Scratch::new("postgresql"), options)
+    }
+
+    fn launch(scratch: Scratch, options: &[&str]) -> Self {
         let bin = find_binaries().unwrap_or_else(|| {
             panic!(
                 "PostgreSQL's server programs were found neither on PATH nor under \
@@ -52,7 +61,6 @@ impl Cluster {
                  or let ./tests/run do it."
             )
         });
-        let scratch = Scratch::new("postgresql");
         let mut cluster = Self {
             bin,
             scratch,
@@ -166,6 +174,16 @@ impl Cluster {
     /// Starts a stopped cluster on the same port and data.
     pub fn start_again(&mut self) {
         self.run();
+    }
+
+    /// What a service manager does: starts the cluster again if it has ended by itself.
+    pub fn start_again_if_ended(&mut self) {
+        let ended =
+            self.postmaster.as_mut().is_none_or(|postmaster| !matches!(postmaster.try_wait(), Ok(None)));
+        if ended {
+            self.scratch.release_process("postmaster");
+            self.run();
+        }
     }
 
     fn data(&self) -> PathBuf {
