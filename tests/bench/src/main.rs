@@ -14,6 +14,8 @@ mod scenarios;
 mod watch;
 mod world;
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result};
 use clap::Parser;
 
@@ -22,12 +24,21 @@ use crate::report::Report;
 use crate::scenarios::Bench;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
-    let options = Options::parse();
+async fn main() -> ExitCode {
+    match measure(&Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(options: &Options) -> Result<()> {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         anyhow::bail!("another TLS provider is already installed in this process");
     }
-    let report = run(&options).await?;
+    let report = run(options).await?;
     print_table(&report);
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&report.to_json())? + "\n";

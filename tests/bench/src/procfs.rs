@@ -24,8 +24,9 @@ pub struct Tree {
 pub struct Memory {
     /// Resident memory now. Shared memory (PostgreSQL's buffers) counts once, not once per process.
     pub resident: u64,
-    /// Sum of the highest resident memory each living process ever had; shared memory counts in each.
-    pub peak: u64,
+    /// The highest resident memory ever; only known for a single process, because several share memory and
+    /// have their peaks at different times.
+    pub peak: Option<u64>,
 }
 
 /// One line of `/proc/PID/stat`, as far as it is needed here.
@@ -65,12 +66,13 @@ impl Tree {
     pub fn memory(&self) -> Result<Memory> {
         let mut memory = Memory::default();
         let mut shared = 0;
-        for pid in self.pids(&all_stats()?)? {
+        let pids = self.pids(&all_stats()?)?;
+        for pid in &pids {
             // A process may end between listing and reading: it then has no memory left to count.
             let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { continue };
             let bytes = |key| status_bytes(&status, key).unwrap_or(0);
             memory.resident += bytes("RssAnon") + bytes("RssFile");
-            memory.peak += bytes("VmHWM");
+            memory.peak = Some(bytes("VmHWM")).filter(|_| pids.len() == 1);
             shared = shared.max(bytes("RssShmem"));
         }
         memory.resident += shared;

@@ -129,6 +129,9 @@ impl<'a> Bench<'a> {
     pub fn finish(mut self) -> Result<Report> {
         let now = self.latest;
         let seconds = (now.at - self.began.at).as_secs_f64();
+        if self.options.trees.is_empty() || seconds == 0.0 {
+            return Ok(self.report);
+        }
         let mut figures = Figures::default();
         figures.add("run_seconds", seconds);
         let cores = std::thread::available_parallelism()?.get() as f64;
@@ -153,7 +156,7 @@ impl<'a> Bench<'a> {
             let memory = tree.memory()?;
             let megabytes = |bytes: u64| bytes as f64 / 1e6;
             figures.add(&format!("{}_mb", tree.name), megabytes(memory.resident));
-            figures.add(&format!("{}_peak_mb", tree.name), megabytes(memory.peak));
+            figures.add_some(&format!("{}_peak_mb", tree.name), memory.peak.map(megabytes));
         }
         if !self.options.trees.is_empty() {
             self.report.add(name, figures);
