@@ -8,6 +8,9 @@ use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::identity::accounts::{self, AccountRow, NewAccount};
 use ruma::{OwnedUserId, UserId};
 
+/// Longest display name that an account can be made with, bytes.
+const LONGEST_SHOWN_NAME: usize = 256;
+
 /// What an account may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountState {
@@ -84,6 +87,8 @@ pub struct Wish {
     pub guest: bool,
     /// What it is, if not a person.
     pub user_type: Option<String>,
+    /// The name that others see; none yet when absent.
+    pub display_name: Option<String>,
     /// How it came about; the audit log and its first session say so.
     pub kind: &'static str,
 }
@@ -135,6 +140,7 @@ impl Identity {
             admin: true,
             guest: false,
             user_type: None,
+            display_name: None,
             kind: "setup",
         };
         let (mut change, _) = self.new_account(wish, None, actor).await?;
@@ -168,6 +174,9 @@ impl Identity {
             created_ts: now,
             password_hash,
         });
+        if let Some(name) = wish.display_name {
+            change.set_profile_field(user, "displayname", &serde_json::Value::from(name).to_string());
+        }
         let mut audit = Audit::done(Action::UserCreate, actor.clone(), now).on("user", wish.user_id.as_str());
         audit.detail = Some(serde_json::json!({ "by": wish.kind, "admin": wish.admin }).to_string());
         change.audit(self.store.nid().await?, audit);
@@ -185,8 +194,10 @@ impl Identity {
         name: &str,
         password: Option<Secret<String>>,
         admin: bool,
+        display_name: Option<String>,
         actor: Actor,
     ) -> Result<(Change, OwnedUserId, Option<String>)> {
+        display_name.as_deref().map_or(Ok(()), shown_name)?;
         let user_id = self.free_name(name).await?;
         let made_up = password.is_none().then(|| kontor_model::random::opaque(&*self.random, 20));
         let password = made_up.clone().map(Secret::new).or(password);
@@ -199,6 +210,7 @@ impl Identity {
             admin,
             guest: false,
             user_type: None,
+            display_name,
             kind: "administrator",
         };
         let (change, _) = self.new_account(wish, None, actor).await?;
@@ -282,6 +294,17 @@ impl Identity {
             Some(_) => Err(Error::new(Code::UserInUse, "This user name is taken. Choose another.")),
         }
     }
+}
+
+/// Whether a text can be the name that others see of a new account.
+///
+/// # Errors
+/// `InvalidParam` when it is too long or holds a NUL.
+pub(crate) fn shown_name(name: &str) -> Result<()> {
+    if name.len() > LONGEST_SHOWN_NAME || name.contains('\0') {
+        return Err(Error::invalid_param("The display name is too long. Take at most 256 bytes."));
+    }
+    Ok(())
 }
 
 fn no_first_administrator() -> Error {

@@ -82,3 +82,6 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod testing;
+
+#[cfg(test)]
+mod tests;

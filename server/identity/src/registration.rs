@@ -66,6 +66,7 @@ impl Identity {
             admin: false,
             guest: false,
             user_type: None,
+            display_name: None,
             kind: "registration",
         };
         let (mut change, opened) = self.new_account(wish, request.device, actor).await?;
@@ -98,6 +99,7 @@ impl Identity {
             admin: false,
             guest: true,
             user_type: None,
+            display_name: None,
             kind: "guest",
         };
         let (change, opened) = self.new_account(wish, Some(device), actor).await?;

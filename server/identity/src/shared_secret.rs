@@ -1,6 +1,6 @@
 //! Registration by a shared secret, compatible with the tools that Synapse has for it.
 
-use crate::accounts::Wish;
+use crate::accounts::{Wish, shown_name};
 use crate::tokens::same;
 use crate::{DeviceWish, Identity, Opened};
 use hmac::{Hmac, KeyInit, Mac};
@@ -28,6 +28,8 @@ pub struct SharedSecretRequest {
     pub admin: bool,
     /// What it is, if not a person: `bot`, `support`.
     pub user_type: Option<String>,
+    /// The name that others see.
+    pub display_name: Option<String>,
     /// HMAC-SHA1 in hexadecimal over nonce, user name, password, `admin` or `notadmin`, and the
     /// user type if there is one, with NUL between them.
     pub mac: String,
@@ -88,6 +90,7 @@ impl Identity {
         {
             return Err(Error::invalid_param("The user type must be \"bot\" or \"support\"."));
         }
+        request.display_name.as_deref().map_or(Ok(()), shown_name)?;
         let user_id = self.free_name(&request.username).await?;
         self.passwords.acceptable(&request.password)?;
         let wish = Wish {
@@ -96,6 +99,7 @@ impl Identity {
             admin: request.admin,
             guest: false,
             user_type: request.user_type,
+            display_name: request.display_name,
             kind: "shared_secret",
         };
         let (change, opened) = self.new_account(wish, request.device, actor).await?;
