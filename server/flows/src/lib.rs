@@ -4,7 +4,9 @@
 //! submits them as one transaction. Rules of a single department may not enter, nor SQL, nor
 //! status codes.
 
+pub mod history;
 pub mod post;
+pub mod sync;
 
 use kontor_identity::Identity;
 use kontor_model::{Clock, Random};
@@ -20,6 +22,10 @@ pub struct Settings {
     pub server_name: OwnedServerName,
     /// Version of rooms that are created without naming one.
     pub default_room_version: String,
+    /// Whether only a member of a room may give it an alias.
+    pub alias_needs_membership: bool,
+    /// Whether only administrators may show a room in the room directory.
+    pub only_admins_publish: bool,
 }
 
 /// The procedures. One per process.
@@ -38,4 +44,19 @@ pub struct Flows {
     pub settings: Settings,
     /// Tells which events are news for the members of a room.
     pub judge: Arc<dyn Judge>,
+    /// Set when the server stops: long polls end.
+    pub stop: tokio::sync::watch::Sender<bool>,
+}
+
+impl Flows {
+    /// Ends long polls: the server stops.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Returns when the server stops.
+    pub(crate) async fn stopping(&self) {
+        let mut stop = self.stop.subscribe();
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
 }

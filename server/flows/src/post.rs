@@ -5,10 +5,10 @@
 
 use crate::Flows;
 use kontor_model::{Code, Draft, Error, Nid, Result};
-use kontor_rooms::{Accepted, Chain, Head, Lane};
-use kontor_store::audit::Audit;
+use kontor_rooms::{Chain, Head, Lane};
+use kontor_store::audit::{Actor, Audit};
 use kontor_store::rooms::events::{self, NewTxn};
-use kontor_store::{Change, Committed};
+use kontor_store::{Committed, Receipt};
 use ruma::{OwnedEventId, RoomId};
 
 /// How often events are built anew when others are quicker.
@@ -27,19 +27,26 @@ pub struct Txn {
     pub txn_id: String,
 }
 
+/// Events that are decided on the room as it stands.
+pub type Decide<'a> = &'a (dyn Fn(&Head) -> Result<Vec<Draft>> + Send + Sync);
+
 /// What is to be posted.
 #[derive(Default)]
 pub struct Post<'a> {
     /// The events, in order; all or none.
     pub drafts: Vec<Draft>,
+    /// Further events, decided on the room as it stands; if there are none at all, nothing is done.
+    pub decide: Option<Decide<'a>>,
     /// The transaction id, which stands for the first event.
     pub txn: Option<Txn>,
-    /// Audit rows of the act.
+    /// Who acts: the events that the audit catalogue names get their rows.
+    pub actor: Option<Actor>,
+    /// Further audit rows of the act.
     pub audit: Vec<Audit>,
     /// A condition on the room as it stands, beyond the authorisation rules.
     pub check: Option<&'a (dyn Fn(&Head) -> Result<()> + Send + Sync)>,
     /// Rows that belong to the act, made once the events have their ids.
-    pub rows: Option<&'a (dyn Fn(&mut Change, &[Accepted]) -> Result<()> + Send + Sync)>,
+    pub rows: Option<&'a (dyn Fn(&mut Chain) -> Result<()> + Send + Sync)>,
 }
 
 impl Flows {
@@ -67,7 +74,7 @@ impl Flows {
             }
             let lane = self.rooms.lanes.hold(room_id).await?;
             let generation = lane.generation();
-            let (ids, receipt) = self.queue(lane, &post).await?;
+            let Some((ids, receipt)) = self.queue(lane, &post).await? else { return Ok(Vec::new()) };
             match receipt.wait().await {
                 Ok(Committed { .. }) => return Ok(ids),
                 Err(error) => {
@@ -82,17 +89,19 @@ impl Flows {
         Err(Error::new(Code::Unavailable, "The room is very busy. Try again in a moment."))
     }
 
-    async fn queue(
-        &self,
-        mut lane: Lane,
-        post: &Post<'_>,
-    ) -> Result<(Vec<OwnedEventId>, kontor_store::Receipt)> {
+    /// Builds the events and queues them; `None` when there is nothing to do.
+    async fn queue(&self, mut lane: Lane, post: &Post<'_>) -> Result<Option<(Vec<OwnedEventId>, Receipt)>> {
         let now = self.clock.now();
         if let Some(check) = post.check {
             check(lane.head()?)?;
         }
+        let decided = post.decide.map_or_else(|| Ok(Vec::new()), |decide| decide(lane.head()?))?;
         let mut chain = Chain::on(lane.head()?);
-        self.push_all(&mut chain, &post.drafts).await?;
+        self.push_all(&mut chain, &post.drafts, post.actor.as_ref()).await?;
+        self.push_all(&mut chain, &decided, post.actor.as_ref()).await?;
+        if chain.events().is_empty() {
+            return Ok(None);
+        }
         if let (Some(txn), Some(event)) = (&post.txn, chain.events().first().cloned()) {
             chain.change().remember_txn(NewTxn {
                 user: txn.user,
@@ -108,27 +117,43 @@ impl Flows {
             let nid = self.store.nid().await?;
             chain.change().audit(nid, audit.clone());
         }
-        let accepted = chain.events().to_vec();
         if let Some(rows) = post.rows {
-            rows(chain.change(), &accepted)?;
+            rows(&mut chain)?;
         }
+        let ids = ids(&chain);
         let (change, head) = chain.finish(false, now)?;
         let receipt = self.store.enqueue(change).await;
         lane.advance(head);
-        Ok((accepted.into_iter().map(|event| event.pdu.event_id.clone()).collect(), receipt))
+        Ok(Some((ids, receipt)))
     }
 
-    /// Adds drafts to a chain.
+    /// Adds drafts to a chain, with the audit rows of those that the catalogue names.
     ///
     /// # Errors
     /// As [`Flows::post`].
-    pub(crate) async fn push_all(&self, chain: &mut Chain, drafts: &[Draft]) -> Result<()> {
+    pub(crate) async fn push_all(
+        &self,
+        chain: &mut Chain,
+        drafts: &[Draft],
+        actor: Option<&Actor>,
+    ) -> Result<()> {
         for draft in drafts {
+            let named = actor.zip(kontor_rooms::audited::action(chain.head(), draft));
             let nids = self.rooms.nids(draft).await?;
-            chain.push(draft, nids, &self.rooms.signer, &*self.judge, self.clock.now())?;
+            let now = self.clock.now();
+            let id = chain.push(draft, nids, &self.rooms.signer, &*self.judge, now)?;
+            if let Some((actor, named)) = named {
+                let row = named.row(actor.clone(), &chain.head().room_id, &id, now);
+                let nid = self.store.nid().await?;
+                chain.change().audit(nid, row);
+            }
         }
         Ok(())
     }
+}
+
+fn ids(chain: &Chain) -> Vec<OwnedEventId> {
+    chain.events().iter().map(|event| event.pdu.event_id.clone()).collect()
 }
 
 /// The first id of a post that had at least one event.

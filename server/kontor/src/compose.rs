@@ -2,50 +2,59 @@
 //! what it needs from the configuration. No rule of any of them lives here.
 
 use crate::config::{self, Config};
-use crate::serve::{Exposition, Open, WithMetrics};
+use crate::judge::UsualRules;
+use crate::serve::{Door, Exposition, Open};
 use crate::system::{SystemClock, SystemRandom};
 use crate::telemetry::Telemetry;
+use crate::{departments, housekeeping, signing_key};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
 use kontor_flows::Flows;
+use kontor_http::App;
 use kontor_http::extract::Origin;
 use kontor_http::middleware::Limits;
-use kontor_http::{App, Settings};
 use kontor_identity::Identity;
 use kontor_media::Media;
-use kontor_model::Error;
-use kontor_rooms::Rooms;
+use kontor_model::{Clock, Error, Random};
+use kontor_rooms::{Rooms, Signer};
 use kontor_store::{Options, Store};
 use ruma::ServerName;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Connections for reading. SQLite reads in the caller's processor time, so a few per processor
 /// are plenty; PostgreSQL allows 100 in all by default.
 const READERS: u32 = 8;
 
-/// Largest body of a request that is not an upload: room for the largest event and its wrapping,
-/// and for a day's keys of a device.
-const BODY_LIMIT: usize = 1 << 20;
-
 /// The house.
 pub struct House {
     app: Arc<App>,
     exposition: Option<Exposition>,
+    data_dir: Arc<Path>,
+    housekeeping: JoinHandle<()>,
 }
 
-/// Opens the archive and brings its schema up to date.
+/// Opens the archive, brings its schema up to date, and makes sure that it is this server's.
 ///
 /// # Errors
-/// A sentence: the database cannot be reached, is damaged, or is newer than this binary.
+/// A sentence: the database cannot be reached, is damaged, newer than this binary, or another
+/// server's.
 pub async fn open_store(config: &Config) -> Result<Store, String> {
     let options = Options { url: config.database_url(), readers: READERS };
-    Store::open(&options).await.map_err(|error| sentence(&error))
+    let store = Store::open(&options).await.map_err(|error| sentence(&error))?;
+    match store.belongs_to(&config.top.server_name).await {
+        Ok(()) => Ok(store),
+        Err(error) => {
+            store.close().await;
+            Err(sentence(&error))
+        }
+    }
 }
 
 /// What a person is told of an error at the start: the message and its cause.
@@ -67,31 +76,43 @@ impl House {
     ///
     /// # Errors
     /// A sentence for the person who starts the server.
-    pub async fn build(
-        config: &Config,
-        telemetry: &Telemetry,
-        stopping: watch::Receiver<bool>,
-    ) -> Result<Self, String> {
-        let _ = stopping;
-        let store = open_store(config).await?;
+    pub async fn build(config: &Config, telemetry: &Telemetry) -> Result<Self, String> {
+        let data_dir = &config.top.data_dir;
         let server_name = ServerName::parse(&config.top.server_name).map_err(|error| error.to_string())?;
-        let app = App {
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
-            rooms: Arc::new(Rooms {}),
-            identity: Arc::new(Identity {}),
-            media: Arc::new(Media {}),
-            flows: Arc::new(Flows {}),
-            settings: Settings {
-                server_name,
-                public_base_url: config.public_base_url(),
-                rate_limits: config.rate_limits.enabled,
-                body_limit: BODY_LIMIT,
-            },
-            limits: Limits::default(),
-            store,
-        };
-        Ok(Self { app: Arc::new(app), exposition: telemetry.exposition() })
+        let key_file = config.top.signing_key.clone().unwrap_or_else(|| data_dir.join("signing.key"));
+        let key = signing_key::load(&key_file, &SystemRandom)?;
+        let store = open_store(config).await?;
+        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
+            (Arc::new(SystemClock), Arc::new(SystemRandom));
+
+        let signer = Signer { server_name: server_name.clone(), key };
+        let rooms = Arc::new(Rooms::new(store.clone(), clock.clone(), &*random, signer));
+        let options = departments::identity(config, server_name.clone());
+        let identity = Arc::new(Identity::new(store.clone(), clock.clone(), random.clone(), options));
+        let options = departments::media(config, server_name.clone());
+        let media = Media::new(store.clone(), clock.clone(), random.clone(), options);
+        let media = Arc::new(media.map_err(|error| sentence(&error))?);
+        let (stop, stopping) = watch::channel(false);
+        let flows = Arc::new(Flows {
+            store: store.clone(),
+            rooms: rooms.clone(),
+            identity: identity.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            settings: departments::flows(config, server_name.clone()),
+            judge: Arc::new(UsualRules),
+            stop,
+        });
+        let settings = departments::http(config, server_name);
+        let limits = Limits::default();
+        let app = Arc::new(App { store, clock, random, rooms, identity, media, flows, settings, limits });
+        let housekeeping = tokio::spawn(housekeeping::keep(Arc::clone(&app), stopping));
+        Ok(Self {
+            app,
+            exposition: telemetry.exposition(),
+            data_dir: data_dir.as_path().into(),
+            housekeeping,
+        })
     }
 
     /// Whether anybody administers this server yet.
@@ -99,7 +120,12 @@ impl House {
     /// # Errors
     /// A sentence when the database does not answer.
     pub async fn has_administrator(&self) -> Result<bool, String> {
-        Ok(false)
+        self.app.identity.has_administrator().await.map_err(|error| sentence(&error))
+    }
+
+    /// Lets whoever shows the token become the first administrator.
+    pub fn allow_first_administrator(&self, token: &str) {
+        self.app.identity.allow_first_administrator(token);
     }
 
     /// Lets the front door answer what arrives at a listener.
@@ -107,24 +133,27 @@ impl House {
         &self,
         open: Open,
         serves: &[config::Serve],
-        stop: watch::Receiver<bool>,
         patience: Duration,
         listeners: &mut JoinSet<()>,
     ) {
         let exposition = self.exposition.clone().filter(|_| serves.contains(&config::Serve::Metrics));
         let serves: BTreeSet<_> = serves.iter().copied().filter_map(group).collect();
         let inner = TowerToHyperService::new(kontor_http::router(Arc::clone(&self.app), &serves));
-        match exposition {
-            Some(exposition) => {
-                let service = WithMetrics { inner, exposition };
-                listeners.spawn(open.serve(service, note_origin, stop, patience))
-            }
-            None => listeners.spawn(open.serve(inner, note_origin, stop, patience)),
-        };
+        let door = Door { inner, exposition, data_dir: Arc::clone(&self.data_dir) };
+        let stop = self.app.flows.stop.subscribe();
+        listeners.spawn(open.serve(door, note_origin, stop, patience));
     }
 
-    /// Writes what is still queued and closes the database.
-    pub async fn close(&self) {
+    /// Begins to end: no new connections, long polls are answered.
+    pub fn stop(&self) {
+        self.app.flows.stop();
+    }
+
+    /// Writes what is still queued and closes the database. The listeners have ended before.
+    pub async fn close(self) {
+        if let Err(error) = self.housekeeping.await {
+            tracing::error!(%error, "Housekeeping ended with a panic.");
+        }
         self.app.store.close().await;
     }
 }

@@ -111,6 +111,15 @@ pub struct Facts<'a> {
 }
 
 impl EventFilter {
+    /// Reads the filter of `/messages` or `/context`, which is one of events alone.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub fn parse(json: &str) -> Result<Self> {
+        let filter = Filter::parse(&format!("{{\"room\":{{\"timeline\":{json}}}}}"))?;
+        Ok(filter.room.timeline)
+    }
+
     /// Whether events of this type are wanted.
     pub fn admits_type(&self, kind: &str) -> bool {
         passes(self.types.as_deref(), &self.not_types, kind, wildcard)

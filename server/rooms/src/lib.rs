@@ -4,18 +4,35 @@
 //! of them it is given (a [`chain::Judge`], a user's numeric id). It never commits: it returns
 //! changes, and whoever called submits them.
 
+pub mod access;
+pub mod alias;
+pub mod audited;
 pub mod chain;
+mod content;
+pub mod create;
 pub mod head;
+pub mod join;
 pub mod lane;
+pub mod member;
 pub mod powers;
+pub mod presets;
+pub mod redaction;
+pub mod typing;
+pub mod view;
+pub mod visibility;
+#[cfg(test)]
+mod world;
 
 pub use chain::{Accepted, Chain, EventNids, Judge, Signer};
 pub use head::{Head, StateEntry, StateMap};
 pub use lane::{Lane, Lanes};
 pub use powers::{Act, Powers};
+pub use view::{StrippedEvent, Viewer, VisibleEvent};
+pub use visibility::Visibility;
 
-use kontor_model::{Draft, Result};
+use kontor_model::{Clock, Draft, Random, Result};
 use kontor_store::Store;
+use std::sync::Arc;
 
 /// The department.
 pub struct Rooms {
@@ -23,13 +40,15 @@ pub struct Rooms {
     pub lanes: Lanes,
     /// Who signs this server's events.
     pub signer: Signer,
+    /// Who is typing.
+    pub typing: typing::Typing,
     store: Store,
 }
 
 impl Rooms {
     /// Opens the department.
-    pub fn new(store: Store, signer: Signer) -> Self {
-        Self { lanes: Lanes::new(store.clone()), signer, store }
+    pub fn new(store: Store, clock: Arc<dyn Clock>, random: &dyn Random, signer: Signer) -> Self {
+        Self { lanes: Lanes::new(store.clone()), typing: typing::Typing::new(clock, random), signer, store }
     }
 
     /// Reserves the numeric ids that an event needs.

@@ -3,7 +3,8 @@
 
 use super::Reading;
 use super::answer::{
-    Answer, Counts, Events, Invited, Joined, Knocked, Left, Plain, RoomSections, Shown, State, Summary, Timeline,
+    Answer, Counts, Events, Invited, Joined, Knocked, Left, Plain, RoomSections, Shown, State, Summary,
+    Timeline,
 };
 use super::plan::{Part, Plan};
 use super::timeline::RoomEvents;
@@ -40,7 +41,11 @@ struct Extras {
 }
 
 impl Reading<'_> {
-    pub(super) async fn assemble(&mut self, plan: &Plan, mut rooms: HashMap<Nid, RoomEvents>) -> Result<Answer> {
+    pub(super) async fn assemble(
+        &mut self,
+        plan: &Plan,
+        mut rooms: HashMap<Nid, RoomEvents>,
+    ) -> Result<Answer> {
         let extras = self.extras(plan, &rooms).await?;
         let mut account_data = self.room_account_data(plan)?;
         let mut sections = RoomSections::default();
@@ -110,7 +115,9 @@ impl Reading<'_> {
             ephemeral: ephemeral.into(),
             account_data,
             unread_notifications: counts(if by_thread { unread.main } else { unread.total() }),
-            unread_thread_notifications: threads.map(|(root, count)| (root.clone(), counts(*count))).collect(),
+            unread_thread_notifications: threads
+                .map(|(root, count)| (root.clone(), counts(*count)))
+                .collect(),
         })
     }
 
@@ -178,24 +185,26 @@ impl Reading<'_> {
         Ok(by_room)
     }
 
-    pub(super) async fn global_account_data(&mut self, plan: &Plan) -> Result<Vec<Plain>> {
+    pub(super) fn global_account_data(&self, plan: &Plan) -> Result<Vec<Plain>> {
         let filter = &self.request.filter.account_data;
+        let user_id = &self.requester.user_id;
+        let global: Vec<_> = plan.account_data.iter().filter(|data| data.room.is_none()).collect();
         let mut list = Vec::new();
-        let mut push_rules = false;
-        for data in plan.account_data.iter().filter(|data| data.room.is_none()) {
-            push_rules |= data.kind == "m.push_rules";
-            let content = RawValue::from_string(data.content.clone()).map_err(Error::internal)?;
-            list.push(Plain { kind: data.kind.clone(), content });
+        for data in &global {
+            list.push(kontor_identity::account_data::event(user_id, data)?);
         }
-        // Push rules are always told as they hold: the server's defaults with the user's changes.
-        if push_rules || self.since.is_none() {
-            list.retain(|data| data.kind != "m.push_rules");
-            let content = self.flows.identity.push_rules_content(&mut self.snapshot, self.requester).await?;
-            list.push(Plain { kind: "m.push_rules".to_owned(), content });
+        // Push rules hold before anybody changed them.
+        if self.since.is_none() && !global.iter().any(|data| data.kind == "m.push_rules") {
+            list.push(kontor_identity::account_data::usual_push_rules(user_id)?);
         }
-        let admits = |data: &Plain| filter.admits(Facts { kind: &data.kind, sender: None, has_url: false });
-        list.retain(admits);
-        Ok(list)
+        let mut told = Vec::new();
+        for mut event in list {
+            let kind = event.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+            if filter.admits(Facts { kind: &kind, sender: None, has_url: false }) {
+                told.push(plain(&kind, &event.get_mut("content").map(Value::take).unwrap_or_default())?);
+            }
+        }
+        Ok(told)
     }
 
     pub(super) async fn invited(&mut self, rooms: &[MyRoom]) -> Result<BTreeMap<String, Invited>> {
@@ -217,7 +226,7 @@ impl Reading<'_> {
         let ids: Vec<Nid> = rooms.iter().map(|my| my.room).collect();
         let mut nids = state::current_of_types(&mut self.snapshot, &ids, &STRIPPED).await?;
         nids.extend(rooms.iter().map(|my| my.event));
-        let asker = events::Asker { user: self.requester.user, device: self.requester.device_id.as_str() };
+        let asker = self.asker();
         let rows = events::by_nids(&mut self.snapshot, asker, &nids).await?;
         let mut told = Vec::new();
         for my in rooms {

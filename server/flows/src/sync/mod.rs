@@ -21,7 +21,9 @@ use kontor_store::rooms::members;
 use kontor_store::{Snapshot, Source};
 use plan::Plan;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
+pub(crate) use timeline::admits;
 use tokio::time::Instant;
 
 /// Longest wait of a long poll; longer ones are cut.
@@ -33,7 +35,7 @@ pub struct Request {
     /// Where the last answer ended; absent on the first sync.
     pub since: Option<SyncToken>,
     /// What is wanted.
-    pub filter: Filter,
+    pub filter: Arc<Filter>,
     /// Whether all state is wanted again.
     pub full_state: bool,
     /// How long to wait for news.
@@ -54,13 +56,11 @@ pub(super) struct Reading<'a> {
     pub until: Pos,
     /// Users that the reader ignores.
     pub ignored: HashSet<String>,
-    /// Typing changes up to here are told.
-    pub ephemeral: u64,
     pub now: i64,
 }
 
-impl Reading<'_> {
-    pub fn asker(&self) -> Asker<'_> {
+impl<'a> Reading<'a> {
+    pub fn asker(&self) -> Asker<'a> {
         Asker { user: self.requester.user, device: self.requester.device_id.as_str() }
     }
 
@@ -92,7 +92,8 @@ impl Flows {
         let topics = rooms.into_iter().map(Topic::Room).chain([Topic::User(requester.user)]);
         let waiter = self.store.log().wait_for(topics);
         // Something may have come between the reading and the registration.
-        let mut missed = self.store.log().newest() > told.pos || self.rooms.typing.counter() != told.ephemeral;
+        let mut missed =
+            self.store.log().newest() > told.pos || self.rooms.typing.counter() != told.ephemeral;
         loop {
             if !missed {
                 tokio::select! {
@@ -118,7 +119,10 @@ impl Flows {
         let mut snapshot = self.store.snapshot().await?;
         let guard = sessions::guard(&mut snapshot, requester.session, requester.user).await?;
         if guard.ended || guard.epoch != requester.epoch {
-            return Err(Error::new(Code::UnknownToken { soft_logout: false }, "Your session ended. Log in again."));
+            return Err(Error::new(
+                Code::UnknownToken { soft_logout: false },
+                "Your session ended. Log in again.",
+            ));
         }
         let since = request.since.map(|since| since.pos);
         if since.is_some_and(|since| since > guard.newest)
@@ -135,11 +139,9 @@ impl Flows {
             since,
             until: guard.newest,
             ignored,
-            ephemeral,
             now: self.clock.now(),
         };
-        let token =
-            SyncToken { pos: guard.newest, ephemeral, process: self.rooms.typing.process() };
+        let token = SyncToken { pos: guard.newest, ephemeral, process: self.rooms.typing.process() };
         let mut answer = reading.collect(own.map(|since| since.ephemeral)).await?;
         answer.next_batch = token.to_string();
         Ok((answer, token))
@@ -169,7 +171,7 @@ impl Reading<'_> {
         self.states(&plan, &mut rooms).await?;
         self.redactions(&plan, &mut rooms).await?;
         let mut answer = self.assemble(&plan, rooms).await?;
-        answer.account_data = self.global_account_data(&plan).await?.into();
+        answer.account_data = self.global_account_data(&plan)?.into();
         answer.rooms.invite = self.invited(&plan.invited).await?;
         answer.rooms.knock = self.knocked(&plan.knocked).await?;
         Ok(answer)

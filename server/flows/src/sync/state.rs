@@ -5,7 +5,7 @@ use super::Reading;
 use super::plan::{Part, Plan};
 use super::timeline::{RoomEvents, admits};
 use kontor_model::{Nid, Result};
-use kontor_store::rooms::events::{self, Asker, EventRow};
+use kontor_store::rooms::events::{self, EventRow};
 use kontor_store::rooms::state;
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +28,7 @@ impl Reading<'_> {
         }
         let lazy = filter.lazy_load_members;
         let wanted = self.wanted(plan, rooms);
-        let asker = Asker { user: self.requester.user, device: self.requester.device_id.as_str() };
+        let asker = self.asker();
         let mut rows = if wanted.current.is_empty() {
             Vec::new()
         } else {
@@ -82,7 +82,8 @@ impl Reading<'_> {
         if pairs.is_empty() {
             return Ok(Vec::new());
         }
-        let distinct = |list: Vec<Nid>| list.into_iter().collect::<HashSet<_>>().into_iter().collect::<Vec<_>>();
+        let distinct =
+            |list: Vec<Nid>| list.into_iter().collect::<HashSet<_>>().into_iter().collect::<Vec<_>>();
         let in_rooms = distinct(pairs.iter().map(|pair| pair.0).collect());
         let users = distinct(pairs.iter().map(|pair| pair.1).collect());
         let found = state::member_events(&mut self.snapshot, &in_rooms, &users).await?;

@@ -27,7 +27,7 @@ pub(super) struct RoomEvents {
 }
 
 /// Whether an event passes a filter of timeline or state.
-pub(super) fn admits(filter: &EventFilter, event: &EventRow) -> bool {
+pub(crate) fn admits(filter: &EventFilter, event: &EventRow) -> bool {
     let has_url = filter.contains_url.is_some() && event.content.get().contains("\"url\":\"");
     filter.admits(Facts { kind: &event.kind, sender: Some(&event.sender), has_url })
 }
@@ -48,12 +48,13 @@ impl Reading<'_> {
         let limit = usize::try_from(filter.limit_within(DEFAULT_LIMIT, MAX_LIMIT)).unwrap_or(10);
         // A filter may drop most of what is read; then more is read, within bounds.
         let read = if filter.admits_everything() { limit + 1 } else { (limit * 5).clamp(50, 250) };
-        let wanted = plan.parts.iter().filter(|part| filter.admits_room(&part.my.room_id) && !filter.admits_nothing());
+        let wanted =
+            plan.parts.iter().filter(|part| filter.admits_room(&part.my.room_id) && !filter.admits_nothing());
         let windows: Vec<_> = wanted
             .filter(|part| part.my.last_ord > part.after)
             .map(|part| (part.my.room, part.after, part.until))
             .collect();
-        let asker = events::Asker { user: self.requester.user, device: self.requester.device_id.as_str() };
+        let asker = self.asker();
         let rows = events::newest_of_each(&mut self.snapshot, asker, &windows, read as i64).await?;
         let mut by_room: HashMap<Nid, Vec<EventRow>> = HashMap::new();
         for row in rows {
@@ -96,13 +97,17 @@ impl Reading<'_> {
     }
 
     /// Shows the redactions of redacted events, as far as the reader may see them.
-    pub(super) async fn redactions(&mut self, plan: &Plan, rooms: &mut HashMap<Nid, RoomEvents>) -> Result<()> {
+    pub(super) async fn redactions(
+        &mut self,
+        plan: &Plan,
+        rooms: &mut HashMap<Nid, RoomEvents>,
+    ) -> Result<()> {
         let redacted = |room: &RoomEvents| {
             let events = room.timeline.iter().chain(&room.state);
             events.filter_map(|event| event.row().redacted_by).collect::<Vec<_>>()
         };
         let wanted: Vec<Nid> = rooms.values().flat_map(redacted).collect();
-        let asker = events::Asker { user: self.requester.user, device: self.requester.device_id.as_str() };
+        let asker = self.asker();
         let mut found: HashMap<Nid, Vec<EventRow>> = HashMap::new();
         for row in events::by_nids(&mut self.snapshot, asker, &wanted).await? {
             found.entry(row.room).or_default().push(row);
