@@ -253,7 +253,10 @@ impl ruma::state_res::Event for Pdu {
         &self.event_id
     }
     fn room_id(&self) -> Option<&RoomId> {
-        Some(&self.room_id)
+        // The create event whose hash is the room's id cannot carry that id itself.
+        let hash = self.event_id.as_str().get(1..);
+        let derived = self.kind == TimelineEventType::RoomCreate && self.room_id.as_str().get(1..) == hash;
+        (!derived).then_some(&self.room_id)
     }
     fn sender(&self) -> &UserId {
         &self.sender

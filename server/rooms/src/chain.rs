@@ -4,6 +4,7 @@
 //! [`Change`] and the [`Head`] after it.
 
 use crate::head::{Head, StateEntry};
+use crate::redaction;
 use kontor_model::{Code, Draft, Error, Ms, Nid, Pdu, Result, SignedPdu, ids};
 use kontor_store::rooms::events::{NewEvent, NewMembership};
 use kontor_store::{Change, RoomStep, Stream, Value};
@@ -219,7 +220,7 @@ impl Chain {
                 self.change.set_membership(row);
             }
         }
-        self.advance(&pdu, nids.event);
+        self.advance(&pdu, nids);
         let event_id = pdu.event_id.clone();
         self.events.push(Accepted { nid: nids.event, pdu, pos, content: parts.content });
         Ok(event_id)
@@ -230,15 +231,34 @@ impl Chain {
         self.head.get(&StateEventType::from(pdu.kind.to_string()), key).map(|entry| entry.nid)
     }
 
-    fn advance(&mut self, pdu: &Arc<Pdu>, nid: Nid) {
-        self.head.revision = nid;
+    fn advance(&mut self, pdu: &Arc<Pdu>, nids: EventNids) {
+        self.head.revision = nids.event;
         self.head.depth = pdu.depth;
         self.head.extremities = vec![pdu.event_id.clone()];
         if let Some(key) = &pdu.state_key {
             let key = (StateEventType::from(pdu.kind.to_string()), key.clone());
-            let entry = StateEntry { nid, pdu: Arc::clone(pdu) };
+            let key_nid = nids.state_key.unwrap_or_default();
+            let entry = StateEntry { nid: nids.event, key: key_nid, pdu: Arc::clone(pdu) };
             Arc::make_mut(&mut self.head.state).insert(key, entry);
         }
+    }
+
+    /// Applies the chain's last event, a redaction, to the event that it names.
+    ///
+    /// # Errors
+    /// `Internal` for a chain without events, which would be a defect.
+    pub fn redact(&mut self, target: Nid, left: redaction::Left) -> Result<()> {
+        let last = self.events.last().ok_or_else(|| Error::internal("a chain without a redaction"))?;
+        self.change.redact_event(target, last.nid, &left.content);
+        // The next event is judged by what is left, here as after a restart.
+        if let Some(key) = &left.pdu.state_key {
+            let key = (StateEventType::from(left.pdu.kind.to_string()), key.clone());
+            if let Some(old) = self.head.state.get(&key).filter(|entry| entry.nid == target) {
+                let entry = StateEntry { pdu: Arc::new(left.pdu), ..old.clone() };
+                Arc::make_mut(&mut self.head.state).insert(key, entry);
+            }
+        }
+        Ok(())
     }
 
     /// Ends the chain: the change to be written, and the room as it will stand.

@@ -13,7 +13,10 @@ use std::sync::Arc;
 pub struct StateEntry {
     /// Numeric id of the state event.
     pub nid: Nid,
-    /// The event; redacted content is enough for every rule.
+    /// Numeric id of the state key.
+    pub key: Nid,
+    /// The event. Only the content that the room's rules need can be relied upon: of an event that
+    /// was read from the archive the rest may be missing.
     pub pdu: Arc<Pdu>,
 }
 
@@ -37,7 +40,7 @@ pub struct Head {
     pub extremities: Vec<OwnedEventId>,
     /// Whether the room never forked.
     pub linear: bool,
-    /// State after the extremities, of rooms that forked.
+    /// The newest snapshot of state, of rooms that have one.
     pub snapshot: Option<Nid>,
     /// The current state; shared until a chain changes it.
     pub state: Arc<StateMap>,
@@ -54,9 +57,12 @@ impl Head {
         let mut state = StateMap::new();
         for entry in head::state(source, row.room).await? {
             let id = EventId::parse(&entry.event_id).map_err(Error::internal)?;
-            let pdu = Pdu::from_skeleton(id, &entry.skeleton, &version)?;
+            let mut pdu = Pdu::from_skeleton(id, &entry.skeleton, &version)?;
+            if let Some(content) = entry.content {
+                pdu.content = serde_json::from_slice(&content).map_err(Error::internal)?;
+            }
             let key = (StateEventType::from(entry.kind), entry.state_key);
-            state.insert(key, StateEntry { nid: entry.event, pdu: Arc::new(pdu) });
+            state.insert(key, StateEntry { nid: entry.event, key: entry.key, pdu: Arc::new(pdu) });
         }
         Ok(Some(Self {
             room: row.room,

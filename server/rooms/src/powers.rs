@@ -112,6 +112,11 @@ impl Powers {
         level.map_or(0, Level::get)
     }
 
+    /// The users whom the power levels and the create event name.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.creators.iter().chain(self.levels.users.keys()).map(String::as_str)
+    }
+
     /// The level that an act takes.
     pub fn needed(&self, act: Act) -> i64 {
         let (level, default) = match act {

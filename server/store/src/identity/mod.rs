@@ -4,6 +4,7 @@ pub mod account_data;
 pub mod accounts;
 pub mod devices;
 pub mod filters;
+pub mod people;
 pub mod profile;
 pub mod push;
 pub mod registration;
