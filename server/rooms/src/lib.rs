@@ -16,6 +16,7 @@ pub mod lane;
 pub mod member;
 pub mod powers;
 pub mod presets;
+pub mod receipts;
 pub mod redaction;
 pub mod typing;
 pub mod view;
@@ -41,14 +42,15 @@ pub struct Rooms {
     /// Who signs this server's events.
     pub signer: Signer,
     /// Who is typing.
-    pub typing: typing::Typing,
+    pub typing: Arc<typing::Typing>,
     store: Store,
 }
 
 impl Rooms {
     /// Opens the department.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: &dyn Random, signer: Signer) -> Self {
-        Self { lanes: Lanes::new(store.clone()), typing: typing::Typing::new(clock, random), signer, store }
+        let typing = Arc::new(typing::Typing::new(clock, random));
+        Self { lanes: Lanes::new(store.clone()), typing, signer, store }
     }
 
     /// Reserves the numeric ids that an event needs.
