@@ -142,6 +142,18 @@ pub struct Origin {
     pub request_id: Option<String>,
 }
 
+impl Origin {
+    /// Somebody who has not logged in, as the audit log names them.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            user: None,
+            session: None,
+            ip: self.ip.map(|ip| ip.to_string()),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Origin {
     type Rejection = std::convert::Infallible;
 
@@ -161,12 +173,8 @@ pub struct Caller {
 impl Caller {
     /// The caller as the audit log names it.
     pub fn actor(&self) -> Actor {
-        Actor {
-            user: Some(self.requester.user),
-            session: Some(self.requester.session),
-            ip: self.origin.ip.map(|ip| ip.to_string()),
-            request_id: self.origin.request_id.clone(),
-        }
+        let (user, session) = (Some(self.requester.user), Some(self.requester.session));
+        Actor { user, session, ..self.origin.actor() }
     }
 }
 
@@ -179,10 +187,53 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorResponse> {
         let app = Arc::<App>::from_ref(state);
-        let token = access_token(parts).ok_or_else(|| Error::new(Code::MissingToken, "Log in first."))?;
+        let token = access_token(parts).ok_or_else(missing_token)?;
         let requester = app.identity.authenticate(&token).await?;
         let Ok(origin) = Origin::from_request_parts(parts, state).await;
         app.limits.spend(&app, &requester)?;
+        if requester.guest {
+            crate::guests::admit(parts)?;
+        }
+        app.identity.note_seen(&requester, origin.ip);
+        settle(&app).await?;
         Ok(Self { requester, origin })
+    }
+}
+
+fn missing_token() -> Error {
+    Error::new(Code::MissingToken, "Log in first.")
+}
+
+/// Writes what became due in the department of accounts; almost always nothing.
+async fn settle(app: &App) -> Result<(), Error> {
+    let Some(due) = app.identity.due().await? else { return Ok(()) };
+    if due.urgent {
+        return app.store.submit(due.change).await.map(|_| ());
+    }
+    let store = app.store.clone();
+    tokio::spawn(async move {
+        if let Err(error) = store.submit_bulk(due.change).await {
+            tracing::warn!(error.cause = ?error, "last-seen times or counted refusals were not written");
+        }
+    });
+    Ok(())
+}
+
+/// An authenticated caller who wants to leave: a locked account may still log out.
+pub struct Leaver(pub Caller);
+
+impl<S> FromRequestParts<S> for Leaver
+where
+    S: Send + Sync,
+    Arc<App>: FromRef<S>,
+{
+    type Rejection = ErrorResponse;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorResponse> {
+        let app = Arc::<App>::from_ref(state);
+        let token = access_token(parts).ok_or_else(missing_token)?;
+        let requester = app.identity.authenticate_to_leave(&token).await?;
+        let Ok(origin) = Origin::from_request_parts(parts, state).await;
+        Ok(Self(Caller { requester, origin }))
     }
 }

@@ -4,13 +4,17 @@
 //! request apart, calls one department or one flow, and puts the answer together; rules of rooms,
 //! accounts and media may not enter, nor may SQL.
 
+pub mod admin;
 pub mod app;
 pub mod client;
 pub mod error;
 pub mod extract;
+mod guests;
+mod health;
 pub mod middleware;
 pub mod respond;
 pub mod router;
+mod setup;
 
 pub use app::{App, Settings};
 pub use router::{Serve, router};

@@ -1,7 +1,7 @@
 //! Which routes exist, and which of them a listener serves.
 
 use crate::app::App;
-use crate::{client, middleware};
+use crate::{admin, client, health, middleware, setup};
 use axum::Router;
 use axum::routing::MethodRouter;
 use kontor_model::{Code, Error};
@@ -31,6 +31,16 @@ pub fn router(app: Arc<App>, serve: &BTreeSet<Serve>) -> Router {
     let mut routes = Router::new();
     if serve.contains(&Serve::Client) {
         routes = routes.merge(client::routes());
+        routes = admin::client_routes(routes);
+    }
+    if serve.contains(&Serve::Admin) {
+        routes = routes.merge(admin::routes());
+    }
+    if serve.contains(&Serve::Admin) || serve.contains(&Serve::Console) {
+        routes = setup::routes(routes);
+    }
+    if serve.contains(&Serve::Health) {
+        routes = health::routes(routes);
     }
     let routes = routes
         .fallback(async || fault(Code::Unrecognized))

@@ -1,0 +1,63 @@
+//! The 401 answer of user-interactive authentication, and the loop around it.
+
+use crate::app::App;
+use crate::error::{Answer, ErrorResponse, status_and_errcode};
+use axum::http::StatusCode;
+use kontor_identity::uia::{Ask, Passed, Stage};
+use kontor_identity::{Challenge, Step};
+use kontor_model::{Error, Result};
+use kontor_store::Change;
+use serde_json::{Value, json};
+
+/// The answer that asks for the next proof.
+pub(crate) fn challenge(challenge: Challenge) -> ErrorResponse {
+    let flows: Vec<_> = challenge.flows.iter().map(|stages| json!({ "stages": stages })).collect();
+    let mut body = json!({
+        "session": challenge.session,
+        "flows": flows,
+        "completed": challenge.completed,
+        "params": challenge.params,
+    });
+    if let Some(error) = challenge.error
+        && let Some(map) = body.as_object_mut()
+    {
+        map.insert("errcode".into(), status_and_errcode(error.code).1.into());
+        map.insert("error".into(), error.message.into());
+    }
+    ErrorResponse::with_body(StatusCode::UNAUTHORIZED, body)
+}
+
+/// Lets the requester prove with their password that it is they.
+///
+/// # Errors
+/// The challenge, until the proof is complete.
+pub(crate) async fn passed(app: &App, ask: &Ask<'_>, auth: Option<&Value>) -> Answer<Passed> {
+    match app.identity.authenticate_interactively(ask, auth).await? {
+        Step::Passed(passed) => Ok(passed),
+        Step::More(next, change) => {
+            app.store.submit(change).await?;
+            Err(challenge(next))
+        }
+    }
+}
+
+/// The ask for the requester's password.
+pub(crate) fn password<'a>(operation: &'static str, requester: &'a kontor_model::Requester) -> Ask<'a> {
+    Ask { operation, requester: Some(requester), flows: vec![vec![Stage::Password]] }
+}
+
+/// Writes an operation together with the use of its proof.
+///
+/// # Errors
+/// `Forbidden` when the proof was used by another request meanwhile.
+pub(crate) async fn submit(app: &App, mut change: Change, passed: Passed) -> Result<()> {
+    change.join(passed.change);
+    match app.store.submit(change).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_conflict() => {
+            Err(Error::forbidden("This was done already, or changed meanwhile. Look, and begin again.")
+                .because(error))
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,61 @@
+//! What this server is and can do: versions, discovery, capabilities.
+
+use crate::app::App;
+use crate::error::Answer;
+use crate::extract::{Caller, State};
+use crate::respond;
+use crate::router::v3;
+use axum::Router;
+use axum::response::Response;
+use axum::routing::get;
+use kontor_model::room_version;
+use serde_json::{Map, json};
+use std::sync::Arc;
+
+/// Minor versions of the specification's version 1 that are served.
+const MINORS: std::ops::RangeInclusive<u8> = 1..=19;
+
+/// Adds the routes.
+pub fn routes(routes: Router<Arc<App>>) -> Router<Arc<App>> {
+    let routes = routes
+        .route("/_matrix/client/versions", get(versions))
+        .route("/.well-known/matrix/client", get(well_known));
+    v3(routes, "/capabilities", get(capabilities))
+}
+
+/// `GET /_matrix/client/versions`
+async fn versions() -> Response {
+    let versions: Vec<_> = MINORS.map(|minor| format!("v1.{minor}")).collect();
+    respond::ok(&json!({ "versions": versions, "unstable_features": {} }))
+}
+
+/// `GET /.well-known/matrix/client`
+async fn well_known(state: State) -> Response {
+    respond::ok(&discovery(&state.0))
+}
+
+/// Where clients find this server.
+pub(crate) fn discovery(app: &App) -> serde_json::Value {
+    json!({ "m.homeserver": { "base_url": app.settings.public_base_url } })
+}
+
+/// `GET /_matrix/client/v3/capabilities`
+async fn capabilities(caller: Caller) -> Answer {
+    let guest = caller.requester.guest;
+    let rooms: Map<_, _> =
+        room_version::CREATABLE.iter().map(|version| ((*version).to_owned(), "stable".into())).collect();
+    let mut capabilities = json!({
+        "m.change_password": { "enabled": !guest },
+        "m.room_versions": { "default": room_version::DEFAULT, "available": rooms },
+        "m.set_displayname": { "enabled": true },
+        "m.set_avatar_url": { "enabled": !guest },
+        "m.3pid_changes": { "enabled": false },
+        "m.get_login_token": { "enabled": !guest },
+    });
+    if caller.requester.admin
+        && let Some(map) = capabilities.as_object_mut()
+    {
+        map.insert("m.account_moderation".into(), json!({ "lock": true }));
+    }
+    Ok(respond::ok(&json!({ "capabilities": capabilities })))
+}
