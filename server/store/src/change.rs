@@ -82,7 +82,7 @@ pub struct RoomStep {
     pub last_ord: Value,
     /// Whether the room never forked.
     pub linear: bool,
-    /// State after the extremities, of rooms that forked.
+    /// The newest snapshot of state, of rooms that have one.
     pub snapshot: Option<Nid>,
 }
 

@@ -6,7 +6,7 @@ use crate::names::Names;
 use crate::value::{Row, Value, arguments};
 use crate::writer::{self, Queue};
 use crate::{Change, Committed, Receipt, migrate};
-use kontor_model::{Code, Error, Nid, Result};
+use kontor_model::{Code, Error, Ms, Nid, Result};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, Transaction};
 use std::collections::HashMap;
@@ -35,6 +35,12 @@ pub(crate) const PRAGMAS: &[(&str, &str)] = &[
     // KiB, per connection.
     ("cache_size", "-8000"),
 ];
+
+/// Rows of the log that are kept, about 60 bytes each.
+const LOG_KEPT: i64 = 500_000;
+
+/// How long a transaction id is remembered, milliseconds: 30 days.
+const TXN_KEPT: Ms = 30 * 86_400_000;
 
 /// The archive: one per process, cheap to clone.
 #[derive(Clone)]
@@ -144,6 +150,26 @@ impl Store {
         self.inner.queue.bulk(change).await.wait().await
     }
 
+    /// Forgets the oldest rows of the log, and transaction ids nobody repeats any more; one bounded
+    /// step. Readers whose token is older look at all of their rooms instead.
+    ///
+    /// # Errors
+    /// As [`Store::submit`].
+    pub async fn prune(&self, now: Ms) -> Result<()> {
+        let mut change = Change::default();
+        change.run(
+            "DELETE FROM stream_log WHERE position IN (SELECT position FROM stream_log \
+             WHERE position < (SELECT max(position) FROM stream_log) - $1 ORDER BY position LIMIT 2000)",
+            vec![LOG_KEPT.into()],
+        );
+        change.run(
+            "DELETE FROM sent_txn WHERE event_nid IN \
+             (SELECT event_nid FROM sent_txn WHERE ts < $1 ORDER BY ts LIMIT 1000)",
+            vec![(now - TXN_KEPT).into()],
+        );
+        self.submit_bulk(change).await.map(|_| ())
+    }
+
     /// The order of everything, and waiting for news in it.
     pub fn log(&self) -> &Log {
         &self.inner.log
@@ -215,6 +241,16 @@ impl Store {
         let sql = self.inner.statements.get(self.inner.dialect, sql);
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments(&values)?);
         query.execute(&self.inner.writers).await.map(drop).map_err(unavailable)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.inner.dialect
+    }
+
+    #[cfg(test)]
+    pub(crate) fn pools(&self) -> [&AnyPool; 2] {
+        [&self.inner.readers, &self.inner.writers]
     }
 
     /// Waits until everything that was queued is written, then closes all connections.

@@ -65,6 +65,7 @@ tables! {
     StateChange = "state_change" Replace ["room_nid", "type", "key_nid", "ord"] ["event_nid"];
     StateSnapshot = "state_snapshot" Refuse ["snapshot_nid"] ["room_nid", "parent_nid", "layers",
         "added", "removed"];
+    Awaited = "awaited" Keep ["event_id", "why", "by_nid"] ["room_nid"];
     Membership = "membership" Replace ["room_nid", "user_nid"] ["membership", "event_nid", "pos",
         "ord", "sender_nid", "forgotten"];
     Alias = "alias" Refuse ["alias"] ["room_nid", "creator_nid", "ts"];

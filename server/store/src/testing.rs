@@ -62,3 +62,41 @@ pub async fn stores() -> Vec<TestStore> {
     }
     stores
 }
+
+impl Store {
+    /// Whether the archive is on SQLite.
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.dialect() == crate::dialect::Dialect::Sqlite
+    }
+
+    /// Lets the database read a statement without running it.
+    pub(crate) async fn prepare(&self, sql: String) {
+        let [pool, _] = self.pools();
+        let mut connection = pool.acquire().await.unwrap();
+        let prepared = connection.prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql.clone()))).await;
+        assert!(prepared.is_ok(), "{sql}: {:?}", prepared.err());
+    }
+
+    /// A setting as the first connection has it.
+    pub(crate) async fn setting(&self, sql: &str) -> String {
+        self.settings_of_all(sql).await.swap_remove(0)
+    }
+
+    /// A setting as every connection of both pools has it.
+    pub(crate) async fn settings_of_all(&self, sql: &str) -> Vec<String> {
+        let mut answers = Vec::new();
+        for pool in self.pools() {
+            // All at once, or the pool would hand out the same one again.
+            let mut held = Vec::new();
+            for _ in 0..pool.options().get_max_connections() {
+                held.push(pool.acquire().await.unwrap());
+            }
+            for connection in &mut held {
+                let row = connection.fetch_one(AssertSqlSafe(sql.to_owned())).await.unwrap();
+                let number = sqlx::Row::try_get::<i64, _>(&row, 0).map(|number| number.to_string());
+                answers.push(number.unwrap_or_else(|_| sqlx::Row::get::<String, _>(&row, 0)));
+            }
+        }
+        answers
+    }
+}

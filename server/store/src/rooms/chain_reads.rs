@@ -122,8 +122,7 @@ pub async fn awaited<S: Source>(source: &mut S, room: Nid, ids: &[&str]) -> Resu
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql =
-        "SELECT event_id, why, by_nid FROM awaited WHERE room_nid = $1 AND event_id IN TEXT_SET($2)";
+    let sql = "SELECT event_id, why, by_nid FROM awaited WHERE room_nid = $1 AND event_id IN TEXT_SET($2)";
     let read = |row: &Row| {
         let why = if row.int(1)? == Why::Redaction as i64 { Why::Redaction } else { Why::Follower };
         Ok(AwaitedRow { event_id: row.text(0)?, why, by: row.int(2)? })

@@ -69,7 +69,8 @@ pub async fn of_user_in<S: Source>(source: &mut S, user: Nid, rooms: &[Nid]) -> 
     source.all(sql, values).await?.iter().map(read).collect()
 }
 
-/// A user's memberships of the rooms in which something happened in `(since, until]`.
+/// A user's memberships of the rooms in which something happened in `(since, until]`; of all rooms
+/// when the log does not reach back that far.
 ///
 /// # Errors
 /// See [`Source::all`].
@@ -81,8 +82,9 @@ pub async fn of_user_changed<S: Source>(
 ) -> Result<Vec<MyRoom>> {
     let sql = concat!(
         my_room!(),
-        "WHERE m.user_nid = $1 AND m.room_nid IN (SELECT room_nid FROM stream_log \
-         WHERE position > $2 AND position <= $3 AND room_nid IS NOT NULL)"
+        "WHERE m.user_nid = $1 AND (m.room_nid IN (SELECT room_nid FROM stream_log \
+         WHERE position > $2 AND position <= $3 AND room_nid IS NOT NULL) \
+         OR (SELECT min(position) FROM stream_log) > $2 + 1)"
     );
     source.all(sql, vec![user.into(), since.into(), until.into()]).await?.iter().map(read).collect()
 }

@@ -51,7 +51,8 @@ impl Change {
     pub fn redact_added(&mut self, target: Nid, redaction: Nid) {
         let column = Table::Event.spec().columns.iter().position(|name| *name == "redacted_by_nid");
         let nid = Value::from(target);
-        let row = self.rows.iter_mut().find(|(table, row)| *table == Table::Event && row.first() == Some(&nid));
+        let row =
+            self.rows.iter_mut().find(|(table, row)| *table == Table::Event && row.first() == Some(&nid));
         if let (Some((_, row)), Some(column)) = (row, column)
             && let Some(value) = row.get_mut(column)
         {

@@ -201,6 +201,19 @@ pub async fn member_events<S: Source>(
     rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?, row.int(2)?))).collect()
 }
 
+/// Member events (numeric ids) of some users of a room, as they were at a place.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn members_at<S: Source>(source: &mut S, room: Nid, users: &[Nid], ord: i64) -> Result<Vec<Nid>> {
+    let sql = "SELECT c.event_nid FROM (SELECT x.key_nid AS key_nid, max(x.ord) AS newest FROM state_change x \
+               WHERE x.room_nid = $1 AND x.type = 'm.room.member' AND x.key_nid IN ID_SET($2) AND x.ord <= $3 \
+               GROUP BY x.key_nid) n JOIN state_change c ON c.room_nid = $1 AND c.type = 'm.room.member' \
+               AND c.key_nid = n.key_nid AND c.ord = n.newest WHERE c.event_nid IS NOT NULL";
+    let values = vec![room.into(), id_set(users.iter().copied()), ord.into()];
+    source.all(sql, values).await?.iter().map(|row| row.int(0)).collect()
+}
+
 /// Current state events of some types (any state key) of some rooms, whole.
 ///
 /// # Errors

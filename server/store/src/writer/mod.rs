@@ -5,6 +5,8 @@
 //! that fails is retried item by item, so that one bad change harms nobody else.
 
 mod batch;
+#[cfg(test)]
+mod tests;
 
 use crate::change::Change;
 use crate::dialect::Dialect;

@@ -1,0 +1,65 @@
+//! What has to happen although nobody asks: small regular steps of the departments. Each process
+//! takes them; they are bounded and may overlap.
+
+use kontor_http::App;
+use kontor_model::Result;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// How often accounts' sightings and counts are written when no request does it.
+const ACCOUNTS: Duration = Duration::from_secs(15);
+/// How often one step of the sweep over files is made.
+const FILES: Duration = Duration::from_secs(60);
+
+/// Keeps house until told to stop; what is due at the end is still written.
+pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut files = Instant::now() + FILES;
+    loop {
+        let next = Instant::now() + ACCOUNTS;
+        let stopped = tokio::select! {
+            () = sleep_until(next) => false,
+            _ = stop.wait_for(|stop| *stop) => true,
+        };
+        note("accounts", accounts(&app).await);
+        if stopped {
+            return;
+        }
+        if Instant::now() >= files {
+            files = Instant::now() + FILES;
+            note("files", sweep_files(&app).await);
+            note("log", app.store.prune(app.clock.now()).await);
+        }
+    }
+}
+
+async fn accounts(app: &App) -> Result<()> {
+    if let Some(due) = app.identity.due().await? {
+        app.store.submit(due.change).await?;
+    }
+    Ok(())
+}
+
+async fn sweep_files(app: &App) -> Result<()> {
+    let swept = app.media.sweep().await?;
+    if !swept.change.is_empty() {
+        app.store.submit_bulk(swept.change).await?;
+    }
+    if swept.contents + swept.unfinished > 0 {
+        tracing::info!(
+            sweep.contents = swept.contents,
+            sweep.unfinished = swept.unfinished,
+            "Removed files that nothing names any more."
+        );
+    }
+    Ok(())
+}
+
+/// Says that a step failed; the next one tries again.
+fn note(step: &str, outcome: Result<()>) {
+    if let Err(error) = outcome {
+        let cause = error.cause.as_ref().map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(sweep.kind = step, error.message = %error.message, error.cause = cause, "Housekeeping failed; trying again later.");
+    }
+}
