@@ -2,7 +2,6 @@
 //! what it needs from the configuration. No rule of any of them lives here.
 
 use crate::config::{self, Config};
-use crate::judge::UsualRules;
 use crate::serve::{Door, Exposition, Open};
 use crate::system::{SystemClock, SystemRandom};
 use crate::telemetry::Telemetry;
@@ -100,7 +99,7 @@ impl House {
             clock: clock.clone(),
             random: random.clone(),
             settings: departments::flows(config, server_name.clone()),
-            judge: Arc::new(UsualRules),
+            judge: Arc::new(kontor_flows::notify::UsualRules),
             stop,
         });
         let settings = departments::http(config, server_name);

@@ -4,6 +4,8 @@
 mod cli;
 mod compose;
 mod config;
+mod departments;
+mod housekeeping;
 mod serve;
 mod signing_key;
 mod system;

@@ -132,6 +132,17 @@ impl Config {
         }
     }
 
+    /// The address under which the administration is reached: the public one, if the first listener
+    /// serves it, or else that of the first listener that does.
+    pub fn admin_url(&self) -> String {
+        let has_page = |listener: &Listener| listener.serves(Serve::Admin) || listener.serves(Serve::Console);
+        let serving = self.listener.iter().position(has_page);
+        match serving.and_then(|index| self.listener.get(index).filter(|_| index > 0)) {
+            Some(listener) => listener.address(),
+            None => self.public_base_url(),
+        }
+    }
+
     /// Address of the database; SQLite in the data folder unless another is set.
     pub fn database_url(&self) -> String {
         match &self.database.url {

@@ -99,13 +99,13 @@ choice! {
         Media = "media",
         /// OAuth, account pages, single sign-on, SCIM.
         Identity = "identity",
-        /// The administration API and the page for the first administrator.
+        /// The administration API, and the page for the first administrator.
         Admin = "admin",
         /// Contacts and the bridges' API.
         Company = "company",
         /// Web chat, intake and providers' webhooks.
         Hooks = "hooks",
-        /// The administration console.
+        /// Pages for administrators; so far the one for the first administrator.
         Console = "console",
         /// `/health/live` and `/health/ready`.
         Health = "health",
@@ -118,7 +118,8 @@ impl Serve {
     /// Whether this version has any address in the group. The others are known words that
     /// answer nothing yet; starting with them warns.
     pub fn is_built(self) -> bool {
-        matches!(self, Self::Client | Self::Media | Self::Admin | Self::Health | Self::Metrics)
+        use Serve::{Admin, Client, Console, Health, Media, Metrics};
+        matches!(self, Client | Media | Admin | Console | Health | Metrics)
     }
 }
 
@@ -136,10 +137,11 @@ section! {
         /// PEM file with the private key that belongs to the certificate.
         tls_key: Option<PathBuf> = None, example r#""/etc/kontor/key.pem""#;
 
-        /// What is served here: any of `client`, `media`, `admin`, `health`, `metrics`. The words
-        /// `federation`, `keys`, `identity`, `company`, `hooks` and `console` are reserved: they
-        /// are accepted with a warning and serve nothing in this version. `metrics` is for a
-        /// listener of its own that the public cannot reach.
+        /// What is served here: any of `client` (the client-server API), `media` (files), `admin`
+        /// (the administration API, and the page for the first administrator), `console` (only that
+        /// page, so far), `health` and `metrics`. The words `federation`, `keys`, `identity`,
+        /// `company` and `hooks` are reserved: they are accepted with a warning and serve nothing
+        /// in this version. `metrics` is for a listener of its own that the public cannot reach.
         serve: Vec<Serve> = vec![Serve::Client, Serve::Media, Serve::Admin, Serve::Health];
     }
 }
@@ -338,7 +340,8 @@ section! {
         file: Option<PathBuf> = None, example r#""/var/log/kontor.log""#;
 
         /// What is logged: `error`, `warn`, `info`, `debug` or `trace`, and finer by part, as in
-        /// `"info,kontor_store=debug"`. Errors are always logged.
+        /// `"info,kontor_store=debug"`. Of the libraries under Kontor only warnings, unless they are
+        /// named. Errors are always logged.
         level: String = String::from("info");
 
         /// `"human"` or `"json"`; the option `--log` overrides it.

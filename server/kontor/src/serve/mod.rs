@@ -1,16 +1,17 @@
 //! Serving: everything between "the configuration is good" and "exit code 0".
 
+mod door;
 mod first_admin;
 mod folder;
 mod listen;
-mod metrics;
 mod run;
 mod signals;
 pub mod tls;
 
+pub use door::{Door, Exposition, SETUP};
 pub use folder::{hold, make as make_folder};
 pub use listen::Open;
-pub use metrics::{Exposition, WithMetrics};
+
 pub use run::run;
 
 use crate::config::Config;

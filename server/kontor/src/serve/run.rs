@@ -3,14 +3,13 @@
 use super::listen::{Bound, Open};
 use super::signals::{Asked, IMPATIENT, Signals};
 use super::tls::Tls;
-use super::{first_admin, folder};
+use super::{SETUP, first_admin, folder};
 use crate::compose::House;
 use crate::config::{Config, LogFormat, Serve};
 use crate::system::{SystemRandom, say};
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long requests under way may take once the server is to end; the whole end takes less than
@@ -51,7 +50,6 @@ struct Running {
     house: House,
     listeners: JoinSet<()>,
     certificates: Vec<Arc<Tls>>,
-    stop: watch::Sender<bool>,
     /// Held so that no second server uses the same SQLite database.
     _held: Option<std::fs::File>,
 }
@@ -62,8 +60,7 @@ async fn serve(config: &Config, telemetry: &Telemetry) -> Result<Option<Running>
     // Addresses first: a second start by mistake must not touch the database.
     let bound = config.listener.iter().map(Bound::new).collect::<Result<Vec<_>, _>>()?;
     let held = if config.is_sqlite() { Some(folder::hold(data_dir)?) } else { None };
-    let (stop, stopping) = watch::channel(false);
-    let house = House::build(config, telemetry, stopping.clone()).await?;
+    let house = House::build(config, telemetry).await?;
     let link = first_admin_link(config, &house).await?;
 
     let certificates = bound.iter().filter_map(Bound::tls).collect();
@@ -72,12 +69,12 @@ async fn serve(config: &Config, telemetry: &Telemetry) -> Result<Option<Running>
         let serves = bound.config.serve.clone();
         let open = bound.listen()?;
         announce(&open, &serves);
-        house.attach(open, &serves, stopping.clone(), PATIENCE, &mut listeners);
+        house.attach(open, &serves, PATIENCE, &mut listeners);
     }
     if let Some(link) = link {
         say(format!("To make the first administrator, open {link}"));
     }
-    Ok(Some(Running { house, listeners, certificates, stop, _held: held }))
+    Ok(Some(Running { house, listeners, certificates, _held: held }))
 }
 
 /// Says where a listener listens, on standard output for the person and in the log.
@@ -95,7 +92,8 @@ async fn first_admin_link(config: &Config, house: &House) -> Result<Option<Strin
         return Ok(None);
     }
     let token = first_admin::token(data_dir, &SystemRandom)?;
-    Ok(Some(format!("{}/_kontor/setup?token={token}", config.public_base_url())))
+    house.allow_first_administrator(&token);
+    Ok(Some(format!("{}{SETUP}?token={token}", config.admin_url())))
 }
 
 impl Running {
@@ -113,7 +111,7 @@ impl Running {
             }
         }
         tracing::info!("Ending: finishing the requests under way. A second signal ends at once.");
-        let _ = self.stop.send(true);
+        self.house.stop();
         let in_order = async {
             while self.listeners.join_next().await.is_some() {}
             self.house.close().await;

@@ -59,7 +59,8 @@ impl Telemetry {
                     })?)
                 }
             };
-        let wanted = EnvFilter::builder().parse(&config.log.level).map_err(|error| error.to_string())?;
+        let wanted =
+            EnvFilter::builder().parse(directives(&config.log.level)).map_err(|error| error.to_string())?;
         let mute = format!("{METRICS}=off").parse().map_err(|_| "bad directive")?;
         let log = LogLayer::new(format, file).with_filter(wanted.add_directive(mute).or(LevelFilter::ERROR));
 
@@ -134,6 +135,15 @@ impl Telemetry {
     }
 }
 
+/// What `log.level` means: a bare level is for Kontor itself. The libraries under it stay at
+/// warnings unless named, because their finer lines may quote what must not be in a log.
+fn directives(level: &str) -> String {
+    let given = level.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let named =
+        given.map(|part| if part.contains(['=', '[']) { part.to_owned() } else { format!("kontor={part}") });
+    std::iter::once("warn".to_owned()).chain(named).collect::<Vec<_>>().join(",")
+}
+
 /// How long the end of the server waits for the collector.
 const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -176,4 +186,17 @@ fn log_panics() {
             "A part of the server panicked. This is a mistake in Kontor: please report it with this line."
         );
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_level_is_for_kontor_and_not_for_its_libraries() {
+        assert_eq!(directives("trace"), "warn,kontor=trace");
+        assert_eq!(directives("info, kontor_store=debug"), "warn,kontor=info,kontor_store=debug");
+        assert_eq!(directives("debug,sqlx=info"), "warn,kontor=debug,sqlx=info");
+        assert_eq!(directives(""), "warn");
+    }
 }

@@ -1,0 +1,71 @@
+//! The configuration, handed to each department in its own words.
+
+use crate::config::{Config, PublishRooms};
+use ruma::OwnedServerName;
+
+/// Largest body of a request that is not an upload, bytes: room for the largest event and its
+/// wrapping, and for a device's keys.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// What the department of accounts is told.
+pub fn identity(config: &Config, server_name: OwnedServerName) -> kontor_identity::Options {
+    let registration = &config.registration;
+    kontor_identity::Options {
+        test_only_cheap_hashing: config.passwords.test_only_cheap_hashing,
+        registration: kontor_identity::Registration {
+            enabled: registration.enabled,
+            require_verification: registration.require_verification,
+            shared_secret: registration.shared_secret.clone(),
+            allow_guests: registration.allow_guests,
+            terms: terms(config),
+        },
+        ..kontor_identity::Options::new(server_name)
+    }
+}
+
+/// The documents to accept, translations of the same one together.
+fn terms(config: &Config) -> Vec<kontor_identity::Terms> {
+    let mut documents: Vec<kontor_identity::Terms> = Vec::new();
+    for terms in &config.terms {
+        let translation = (terms.language.clone(), terms.name.clone(), terms.url.clone());
+        match documents.iter_mut().find(|known| known.id == terms.id && known.version == terms.version) {
+            Some(document) => document.translations.push(translation),
+            None => documents.push(kontor_identity::Terms {
+                id: terms.id.clone(),
+                version: terms.version.clone(),
+                translations: vec![translation],
+            }),
+        }
+    }
+    documents
+}
+
+/// What the department of files is told.
+pub fn media(config: &Config, server_name: OwnedServerName) -> kontor_media::Options {
+    kontor_media::Options {
+        dir: config.top.data_dir.join("media"),
+        server_name,
+        upload_limit: config.media.upload_limit.0,
+        legacy_unauthenticated: config.media.legacy_unauthenticated,
+    }
+}
+
+/// What the flows are told.
+pub fn flows(config: &Config, server_name: OwnedServerName) -> kontor_flows::Settings {
+    kontor_flows::Settings {
+        server_name,
+        default_room_version: config.rooms.default_version.clone(),
+        alias_needs_membership: config.rooms.alias_needs_membership,
+        only_admins_publish: config.rooms.publish_rooms == PublishRooms::Admins,
+    }
+}
+
+/// What the front door is told.
+pub fn http(config: &Config, server_name: OwnedServerName) -> kontor_http::Settings {
+    kontor_http::Settings {
+        server_name,
+        public_base_url: config.public_base_url(),
+        rate_limits: config.rate_limits.enabled,
+        body_limit: BODY_LIMIT,
+    }
+}
