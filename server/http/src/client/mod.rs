@@ -1,12 +1,19 @@
 //! The client-server API: one file per family of endpoints.
 
 mod account;
+mod account_data;
 mod devices;
+mod filters;
 mod history;
 pub(crate) mod login;
+mod own;
+mod profile;
+mod push_rules;
+mod receipts;
 mod register;
 mod session;
 mod sync;
+mod typing;
 mod uia;
 mod versions;
 
@@ -22,6 +29,12 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = session::routes(routes);
     let routes = account::routes(routes);
     let routes = devices::routes(routes);
+    let routes = profile::routes(routes);
+    let routes = account_data::routes(routes);
+    let routes = filters::routes(routes);
+    let routes = push_rules::routes(routes);
+    let routes = receipts::routes(routes);
+    let routes = typing::routes(routes);
     let routes = sync::routes(routes);
     history::routes(routes)
 }
