@@ -5,6 +5,7 @@
 //! status codes.
 
 pub mod history;
+pub mod notify;
 pub mod post;
 pub mod sync;
 

@@ -102,6 +102,7 @@ impl Flows {
         if chain.events().is_empty() {
             return Ok(None);
         }
+        self.add_notices(&mut chain).await?;
         if let (Some(txn), Some(event)) = (&post.txn, chain.events().first().cloned()) {
             chain.change().remember_txn(NewTxn {
                 user: txn.user,
