@@ -16,7 +16,7 @@ use crate::serve::Exposition;
 use log::LogLayer;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::{Aggregation, Instrument, SdkMeterProvider, Stream};
+use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind, SdkMeterProvider, Stream};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use std::fs::OpenOptions;
@@ -33,6 +33,9 @@ pub const METRICS: &str = "kontor::metrics";
 /// Upper bounds, in seconds, of the buckets of every duration.
 const DURATION_BUCKETS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Upper bounds of the buckets of everything that is counted.
+const COUNT_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// Running telemetry; [`Telemetry::stop`] hands over what is still to be sent.
 #[derive(Debug, Default)]
@@ -93,7 +96,7 @@ impl Telemetry {
         if !scraped && client.is_none() {
             return Ok(());
         }
-        let mut builder = SdkMeterProvider::builder().with_resource(resource(config)).with_view(durations);
+        let mut builder = SdkMeterProvider::builder().with_resource(resource(config)).with_view(buckets);
         if let Some(reader) = otlp::metric_reader(config, client)? {
             builder = builder.with_reader(reader);
         }
@@ -155,15 +158,13 @@ fn resource(config: &Config) -> Resource {
         .build()
 }
 
-/// Gives durations buckets in seconds; the library's own are meant for milliseconds.
-fn durations(instrument: &Instrument) -> Option<Stream> {
-    if !instrument.name().ends_with("_seconds") {
+/// Gives histograms buckets that fit; the library's own are meant for milliseconds.
+fn buckets(instrument: &Instrument) -> Option<Stream> {
+    if instrument.kind() != InstrumentKind::Histogram {
         return None;
     }
-    if instrument.kind() != opentelemetry_sdk::metrics::InstrumentKind::Histogram {
-        return None;
-    }
-    let boundaries = DURATION_BUCKETS.to_vec();
+    let seconds = instrument.name().ends_with("_seconds");
+    let boundaries = if seconds { DURATION_BUCKETS.to_vec() } else { COUNT_BUCKETS.to_vec() };
     let aggregation = Aggregation::ExplicitBucketHistogram { boundaries, record_min_max: false };
     Stream::builder().with_aggregation(aggregation).build().ok()
 }

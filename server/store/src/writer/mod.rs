@@ -89,6 +89,18 @@ async fn put(queue: &mpsc::Sender<Item>, change: Change) -> Receipt {
     Receipt(receipt)
 }
 
+/// Tells how long a transaction took, durable disk included, and how much it held.
+fn measure(items: &[Item], took: Duration) {
+    let rows: usize = items.iter().map(|item| item.change.rows.len()).sum();
+    tracing::event!(
+        target: "kontor::metrics",
+        tracing::Level::TRACE,
+        histogram.kontor_store_commit_duration_seconds = took.as_secs_f64(),
+        histogram.kontor_store_commit_changes = items.len() as u64,
+        monotonic_counter.kontor_store_written_rows = rows as u64,
+    );
+}
+
 pub(crate) fn start(pool: AnyPool, dialect: Dialect, log: Arc<Log>) -> Queue {
     let (interactive, interactive_queue) = mpsc::channel(QUEUE);
     let (bulk, bulk_queue) = mpsc::channel(QUEUE);
@@ -206,7 +218,10 @@ impl Writer {
         loop {
             let changes = items.iter().map(|item| &item.change);
             match batch::write(&self.pool, self.dialect, &mut self.statements, changes).await {
-                Ok(verdicts) => return Ok(verdicts),
+                Ok(verdicts) => {
+                    measure(items, started.elapsed());
+                    return Ok(verdicts);
+                }
                 Err(Failure::Refused(error)) => return Err(error),
                 Err(Failure::Lost(error)) if started.elapsed() > PATIENCE => return Err(error),
                 Err(Failure::Lost(error)) => {
