@@ -71,6 +71,9 @@ impl Identity {
         change.note_generation(session, row.generation);
         change.add_access_token(&hash(&access), session, next, Some(now + life));
         change.add_refresh_token(&hash(&refresh), session, next);
+        let actor = Actor { user: Some(row.session.user), session: Some(session), ..actor };
+        let audit = Audit::done(Action::AuthTokenRefresh, actor, now).on("device", row.session.device_id);
+        change.audit(self.store.nid().await?, audit);
         Ok(Refresh::New(pair(access, refresh, life), change))
     }
 

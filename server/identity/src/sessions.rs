@@ -8,6 +8,7 @@ use kontor_model::random::{TOKEN_LENGTH, opaque};
 use kontor_model::{Code, Error, Ms, Nid, Requester, Result, Secret};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
+use kontor_store::identity::devices;
 use kontor_store::identity::sessions::{self, NewSession, SessionRow};
 use ruma::OwnedUserId;
 
@@ -84,6 +85,10 @@ impl Identity {
         let now = self.now();
         let session = self.store.nid().await?;
         let replaces = wish.device_id.is_some();
+        let known = match &wish.device_id {
+            Some(id) => devices::by_id(&mut self.store.reader(), user, id).await?.is_some(),
+            None => false,
+        };
         let device_id =
             wish.device_id.unwrap_or_else(|| opaque(&*self.random, DEVICE_ID_LENGTH).to_ascii_uppercase());
         let new = NewSession {
@@ -103,6 +108,11 @@ impl Identity {
             change.add_refresh_token(&hash(token), session, 0);
         }
         let actor = Actor { user: Some(user), session: Some(session), ..actor };
+        if !known {
+            let audit =
+                Audit::done(Action::AuthDeviceAdd, actor.clone(), now).on("device", device_id.clone());
+            change.audit(self.store.nid().await?, audit);
+        }
         let mut audit = Audit::done(Action::AuthLogin, actor, now).on("device", device_id.clone());
         audit.detail = Some(format!("{{\"by\":\"{kind}\"}}"));
         change.audit(self.store.nid().await?, audit);

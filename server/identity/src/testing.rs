@@ -45,24 +45,41 @@ pub struct House {
     pub identity: Identity,
     pub store: Store,
     pub clock: Arc<Moved>,
+    /// Where the archive is, for a second process on it.
+    pub url: String,
     folder: PathBuf,
+}
+
+/// On PostgreSQL, a database of its own on the server that `KONTOR_TEST_PG_URL` names.
+fn database(name: &str) -> Option<String> {
+    let server = std::env::var("KONTOR_TEST_PG_URL").ok()?;
+    let sql = format!("CREATE DATABASE {}", name.replace('-', "_"));
+    assert!(psql(&server, &sql), "psql could not make a database");
+    let (base, _) = server.rsplit_once('/').unwrap();
+    Some(format!("{base}/{}", name.replace('-', "_")))
+}
+
+fn psql(server: &str, sql: &str) -> bool {
+    let command = std::process::Command::new("psql").args(["-qX", "-c", sql, server]).status();
+    command.is_ok_and(|status| status.success())
 }
 
 impl House {
     pub async fn new(change: impl FnOnce(&mut Options)) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("kontor-identity-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
-        let folder = std::env::temp_dir().join(name);
+        let folder = std::env::temp_dir().join(&name);
         std::fs::create_dir_all(&folder).unwrap();
-        let url = format!("sqlite://{}", folder.join("kontor.db").display());
-        let store = Store::open(&kontor_store::Options { url, readers: 4 }).await.unwrap();
+        let sqlite = || format!("sqlite://{}", folder.join("kontor.db").display());
+        let url = database(&name).unwrap_or_else(sqlite);
+        let store = Store::open(&kontor_store::Options { url: url.clone(), readers: 4 }).await.unwrap();
         let mut options = Options::new(ServerName::parse("localhost").unwrap());
         options.test_only_cheap_hashing = true;
         change(&mut options);
         let clock = Arc::new(Moved(AtomicI64::new(1_000_000_000)));
         let random = Arc::new(Scattered(AtomicU64::new(0)));
         let identity = Identity::new(store.clone(), clock.clone(), random, options);
-        Self { identity, store, clock, folder }
+        Self { identity, store, clock, url, folder }
     }
 
     /// An account, as a caller.
@@ -98,5 +115,10 @@ impl House {
 impl Drop for House {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
+        if let (Ok(server), Some((_, name))) =
+            (std::env::var("KONTOR_TEST_PG_URL"), self.url.rsplit_once('/'))
+        {
+            psql(&server, &format!("DROP DATABASE {name} WITH (FORCE)"));
+        }
     }
 }

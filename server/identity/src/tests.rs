@@ -208,6 +208,33 @@ async fn an_ended_session_is_refused_at_once_although_its_token_was_just_used() 
 }
 
 #[tokio::test]
+async fn a_session_that_ended_in_another_process_is_refused_within_half_a_second() {
+    let house = House::new(|_| {}).await;
+    if house.url.starts_with("sqlite") {
+        return; // SQLite has one process.
+    }
+    let options = kontor_store::Options { url: house.url.clone(), readers: 2 };
+    let there = kontor_store::Store::open(&options).await.unwrap();
+    let random = std::sync::Arc::new(crate::testing::Fixed);
+    let options = crate::Options::new(ruma::ServerName::parse("localhost").unwrap());
+    let other = Identity::new(there.clone(), house.clock.clone(), random, options);
+    house.person("anna").await;
+    let opened = house.login("anna", DeviceWish::default()).await;
+    let token = opened.access_token.expose();
+    let requester = other.authenticate(token).await.unwrap();
+    let change = house.identity.logout(&requester, Actor::default()).await.unwrap();
+    house.store.submit(change).await.unwrap();
+    let ended = std::time::Instant::now();
+    while other.authenticate(token).await.is_ok() {
+        assert!(ended.elapsed() < std::time::Duration::from_secs(5), "still served");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // Generous, for a busy machine; on a calm one it is a few milliseconds.
+    assert!(ended.elapsed() < std::time::Duration::from_millis(2_500), "{:?}", ended.elapsed());
+    there.close().await;
+}
+
+#[tokio::test]
 async fn the_session_guard_tells_of_the_end_in_the_snapshot_that_saw_it() {
     let house = House::new(|_| {}).await;
     house.person("anna").await;
