@@ -94,7 +94,7 @@ pub async fn revision<S: Source>(source: &mut S, room: Nid) -> Result<Option<i64
 }
 
 /// Why an event is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(i64)]
 pub enum Why {
     /// A redaction came before the event that it redacts.
