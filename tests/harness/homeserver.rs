@@ -150,7 +150,8 @@ impl Homeserver {
 
     /// The whole URL of a path.
     pub fn url(&self, path: &str) -> String {
-        let prefix = if path.starts_with("/_") { "" } else { "/_matrix/client/v3" };
+        let whole = path.starts_with("/_") || path.starts_with("/health/");
+        let prefix = if whole { "" } else { "/_matrix/client/v3" };
         format!("{}{prefix}{path}", self.base_url)
     }
 }
