@@ -12,7 +12,7 @@ use kontor_rooms::{Viewer, Visibility, VisibleEvent};
 use kontor_store::Snapshot;
 use kontor_store::identity::sessions;
 use kontor_store::rooms::events::{self, Asker, Page};
-use kontor_store::rooms::{head, state};
+use kontor_store::rooms::{head, members, state};
 use ruma::RoomId;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -119,7 +119,10 @@ impl Flows {
         let row = head::room(&mut snapshot, room_id.as_str()).await?.ok_or_else(not_in_room)?;
         let mut histories = state::histories(&mut snapshot, &[row.room], requester.user).await?;
         let visibility = Visibility::new(&histories.remove(&row.room).unwrap_or_default());
-        if visibility.state_until().is_none() {
+        // Whoever forgot a room is a stranger to it.
+        let mine = members::membership_of(&mut snapshot, room_id.as_str(), requester.user).await?;
+        let forgotten = mine.is_some_and(|mine| mine.forgotten) && !visibility.world_readable();
+        if forgotten || visibility.state_until().is_none() {
             return Err(not_in_room());
         }
         Ok(RoomReading {
@@ -239,7 +242,7 @@ impl<'a> RoomReading<'a> {
     }
 
     /// Tokens ahead of the server were not given out by it.
-    fn check(&self, token: RoomToken) -> Result<()> {
+    pub fn check(&self, token: RoomToken) -> Result<()> {
         if token.0 > self.newest {
             return Err(Error::invalid_param("This token was not given out by this server."));
         }

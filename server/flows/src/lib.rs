@@ -4,9 +4,19 @@
 //! submits them as one transaction. Rules of a single department may not enter, nor SQL, nor
 //! status codes.
 
+pub mod alias;
+pub mod caller;
+pub mod create_room;
 pub mod history;
+pub mod membership;
 pub mod notify;
+mod people;
 pub mod post;
+pub mod profile_change;
+pub mod redact;
+pub mod room_state;
+pub mod send;
+pub mod state;
 pub mod sync;
 
 use kontor_identity::Identity;

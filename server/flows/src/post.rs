@@ -27,6 +27,12 @@ pub struct Txn {
     pub txn_id: String,
 }
 
+/// A condition on the room as it stands.
+pub type Check<'a> = &'a (dyn Fn(&Head) -> Result<()> + Send + Sync);
+
+/// What else an act does, once its events have their ids.
+pub type Rows<'a> = &'a (dyn Fn(&mut Chain) -> Result<()> + Send + Sync);
+
 /// Events that are decided on the room as it stands.
 pub type Decide<'a> = &'a (dyn Fn(&Head) -> Result<Vec<Draft>> + Send + Sync);
 
@@ -44,9 +50,9 @@ pub struct Post<'a> {
     /// Further audit rows of the act.
     pub audit: Vec<Audit>,
     /// A condition on the room as it stands, beyond the authorisation rules.
-    pub check: Option<&'a (dyn Fn(&Head) -> Result<()> + Send + Sync)>,
+    pub check: Option<Check<'a>>,
     /// Rows that belong to the act, made once the events have their ids.
-    pub rows: Option<&'a (dyn Fn(&mut Chain) -> Result<()> + Send + Sync)>,
+    pub rows: Option<Rows<'a>>,
 }
 
 impl Flows {

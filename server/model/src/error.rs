@@ -72,6 +72,8 @@ pub enum Code {
     GuestAccessForbidden,
     /// Registration needs a reason or a proof the caller did not give.
     Unauthorized,
+    /// The user takes no invitations.
+    InviteBlocked,
     /// The server cannot allow this join over itself; another server could.
     UnableToAuthoriseJoin,
     /// The server cannot grant this join because none of its members may invite.

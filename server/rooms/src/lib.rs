@@ -4,12 +4,13 @@
 //! of them it is given (a [`chain::Judge`], a user's numeric id). It never commits: it returns
 //! changes, and whoever called submits them.
 
-pub mod access;
 pub mod alias;
+pub mod archive;
 pub mod audited;
 pub mod chain;
 mod content;
 pub mod create;
+pub mod federation;
 pub mod head;
 pub mod join;
 pub mod lane;
@@ -17,7 +18,10 @@ pub mod member;
 pub mod powers;
 pub mod presets;
 pub mod receipts;
+pub mod receive;
 pub mod redaction;
+pub mod resolve;
+pub mod snapshot;
 pub mod typing;
 pub mod view;
 pub mod visibility;

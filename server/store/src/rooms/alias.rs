@@ -3,6 +3,7 @@
 use crate::change::Change;
 use crate::db::Source;
 use crate::table::Table;
+use crate::value::text_set;
 use kontor_model::{Ms, Nid, Result};
 
 /// Where an alias points.
@@ -25,6 +26,20 @@ pub async fn target<S: Source>(source: &mut S, alias: &str) -> Result<Option<Ali
                WHERE a.alias = $1";
     let row = source.first(sql, vec![alias.into()]).await?;
     row.map(|row| Ok(AliasRow { room: row.int(0)?, room_id: row.text(1)?, creator: row.int(2)? })).transpose()
+}
+
+/// Of some aliases those that exist, with the Matrix ids of their rooms.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn targets<S: Source, T: AsRef<str>>(source: &mut S, aliases: &[T]) -> Result<Vec<(String, String)>> {
+    if aliases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT a.alias, r.room_id FROM alias a JOIN room r ON r.room_nid = a.room_nid \
+               WHERE a.alias IN TEXT_SET($1)";
+    let rows = source.all(sql, vec![text_set(aliases)]).await?;
+    rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
 }
 
 /// The aliases of a room, oldest first.

@@ -1,0 +1,128 @@
+//! Making a room: its first events, its alias, its place in the directory and the audit row, all in
+//! one transaction.
+
+use crate::Flows;
+use crate::caller::Caller;
+use kontor_model::{Code, Error, Result, RoomVersion, ids};
+use kontor_rooms::create::{Creation, InitialState, empty};
+use kontor_rooms::member::Person;
+use kontor_rooms::presets::Preset;
+use kontor_rooms::{Chain, alias};
+use kontor_store::audit::{Action, Audit};
+use kontor_store::rooms::alias as directory;
+use ruma::{CanonicalJsonObject, OwnedRoomAliasId, OwnedRoomId, OwnedUserId};
+
+/// A room, as its maker wishes it.
+#[derive(Clone, Debug, Default)]
+pub struct NewRoom {
+    /// Whether the room directory shows it.
+    pub public: bool,
+    /// What it starts with; without one the directory decides.
+    pub preset: Option<Preset>,
+    /// Local part of its first alias.
+    pub alias: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its topic.
+    pub topic: Option<String>,
+    /// Who is invited at once.
+    pub invite: Vec<OwnedUserId>,
+    /// Its version; the configured one if absent.
+    pub version: Option<String>,
+    /// Further content of the create event.
+    pub creation_content: CanonicalJsonObject,
+    /// Further state.
+    pub initial_state: Vec<InitialState>,
+    /// Replaces top-level fields of the first power levels.
+    pub power_levels: CanonicalJsonObject,
+    /// Whether the invitations say that this is a direct chat.
+    pub is_direct: bool,
+}
+
+impl Flows {
+    /// Makes a room and returns its id when it is on the disk.
+    ///
+    /// # Errors
+    /// `UnsupportedRoomVersion`, `RoomInUse` for a taken alias, `InvalidRoomState` when the wishes
+    /// contradict one another, and those of an invitation.
+    pub async fn create_room(&self, by: &Caller<'_>, wish: NewRoom) -> Result<OwnedRoomId> {
+        if wish.public {
+            self.check_publisher(by.requester)?;
+        }
+        let alias = self.free_alias(wish.alias.as_deref()).await?;
+        let published = wish.public;
+        let creation = self.creation(by, wish, alias.clone()).await?;
+        let room = self.store.nid().await?;
+        let room_id = ids::new_room_id(&*self.random, &self.settings.server_name)?;
+        let mut chain = Chain::create(empty(room, room_id, creation.version.clone()));
+        self.push_all(&mut chain, &creation.state()?, None).await.map_err(contradictory)?;
+        self.push_all(&mut chain, &creation.invitations(), Some(&by.actor)).await.map_err(contradictory)?;
+        let room_id = chain.head().room_id.clone();
+        let made = Audit::done(Action::RoomCreate, by.actor.clone(), by.now).on("room", room_id.as_str());
+        chain.change().audit(self.store.nid().await?, made);
+        if let Some(alias) = &alias {
+            chain.change().add_alias(alias.as_str(), room, by.requester.user, by.now);
+        }
+        let (change, head) = chain.finish(published, by.now)?;
+        match self.store.submit(change).await {
+            Ok(_) => self.rooms.lanes.insert(head).await,
+            // Nothing else of a new room can be taken.
+            Err(error) if error.is_conflict() && alias.is_some() => return Err(taken()),
+            Err(error) => return Err(error),
+        }
+        Ok(room_id)
+    }
+
+    async fn creation(
+        &self,
+        by: &Caller<'_>,
+        wish: NewRoom,
+        alias: Option<OwnedRoomAliasId>,
+    ) -> Result<Creation> {
+        let version = wish.version.as_deref().unwrap_or(&self.settings.default_room_version);
+        let version = RoomVersion::parse(version)?;
+        if !version.creatable() {
+            return Err(Error::new(
+                Code::UnsupportedRoomVersion,
+                "Rooms of this version can be read here, but no new ones can be made.",
+            ));
+        }
+        let user_id = by.requester.user_id.clone();
+        Ok(Creation {
+            invitees: self.invitable(&wish.invite).await?,
+            creator: Person { profile: self.profile(&user_id).await?, user_id },
+            preset: wish.preset.unwrap_or_else(|| Preset::of_visibility(wish.public)),
+            version,
+            alias,
+            creation_content: wish.creation_content,
+            power_levels: wish.power_levels,
+            initial_state: wish.initial_state,
+            name: wish.name,
+            topic: wish.topic,
+            is_direct: wish.is_direct,
+            now: by.now,
+        })
+    }
+
+    async fn free_alias(&self, localpart: Option<&str>) -> Result<Option<OwnedRoomAliasId>> {
+        let Some(localpart) = localpart else { return Ok(None) };
+        let alias = alias::local(localpart, &self.settings.server_name)?;
+        match directory::target(&mut self.store.reader(), alias.as_str()).await? {
+            Some(_) => Err(taken()),
+            None => Ok(Some(alias)),
+        }
+    }
+}
+
+fn taken() -> Error {
+    Error::new(Code::RoomInUse, "Another room has this alias. Choose a different one.")
+}
+
+/// What the authorisation rules refuse in a new room is a contradiction in the wishes.
+fn contradictory(error: Error) -> Error {
+    if error.code != Code::Forbidden {
+        return error;
+    }
+    let message = "The wishes for the new room contradict one another, such as power levels that keep its maker from setting its state.";
+    Error::new(Code::InvalidRoomState, message).because(error)
+}

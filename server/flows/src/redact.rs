@@ -1,0 +1,76 @@
+//! Redacting: the redaction event and what it does are written together.
+
+use crate::Flows;
+use crate::caller::Caller;
+use crate::post::{Post, Txn, first};
+use crate::send::transaction;
+use kontor_model::{Draft, Error, Result};
+use kontor_rooms::redaction::{self, Redactor};
+use kontor_rooms::{Chain, Head};
+use kontor_store::rooms::redaction as archive;
+use ruma::{CanonicalJsonObject, EventId, OwnedEventId, RoomId};
+
+impl Flows {
+    /// Redacts an event; a repeated request answers the redaction of the first one.
+    ///
+    /// # Errors
+    /// `NotFound` for an event that is not in this room; `Forbidden` when the caller may not.
+    pub async fn redact(
+        &self,
+        by: &Caller<'_>,
+        room_id: &RoomId,
+        target: &EventId,
+        txn_id: &str,
+        content: CanonicalJsonObject,
+    ) -> Result<OwnedEventId> {
+        let txn = transaction(by, &["redact", room_id.as_str(), target.as_str()], txn_id)?;
+        self.redact_with(by, room_id, target, content, txn).await
+    }
+
+    pub(crate) async fn redact_with(
+        &self,
+        by: &Caller<'_>,
+        room_id: &RoomId,
+        target: &EventId,
+        content: CanonicalJsonObject,
+        txn: Txn,
+    ) -> Result<OwnedEventId> {
+        if let Some(sent) = self.already_sent(&txn).await? {
+            return Ok(sent);
+        }
+        self.check_joined(by, room_id).await?;
+        let target = archive::target(&mut self.store.reader(), target.as_str()).await?;
+        let target = target.ok_or_else(|| Error::not_found("There is no such event in this room."))?;
+        let redactor = Redactor { user: &by.requester.user_id, admin: by.requester.admin };
+        let check = |head: &Head| redaction::allow(head, redactor, &target);
+        let apply = |chain: &mut Chain| {
+            if target.redacted {
+                return Ok(());
+            }
+            let left = redaction::left(&target, &chain.head().version)?;
+            chain.redact(target.event, left)
+        };
+        let draft = Draft {
+            redacts: Some(OwnedEventId::try_from(target.event_id.as_str()).map_err(Error::internal)?),
+            ..Draft::message("m.room.redaction", content, by.requester.user_id.clone(), by.now)
+        };
+        let post = Post {
+            drafts: vec![draft],
+            txn: Some(txn),
+            actor: Some(by.actor.clone()),
+            check: Some(&check),
+            rows: Some(&apply),
+            ..Post::default()
+        };
+        first(self.post(room_id, post).await?)
+    }
+
+    /// Strangers hear that they are strangers before they learn which events exist.
+    async fn check_joined(&self, by: &Caller<'_>, room_id: &RoomId) -> Result<()> {
+        let head = self.rooms.lanes.peek(room_id).await?;
+        if head.membership(&by.requester.user_id) == "join" {
+            return Ok(());
+        }
+        Err(Error::forbidden("You are not a member of this room."))
+    }
+}

@@ -1,0 +1,126 @@
+//! Sending messages: once, however often the request comes.
+
+use crate::Flows;
+use crate::caller::Caller;
+use crate::post::{Post, Txn, first};
+use kontor_model::{Code, Draft, Error, Result, ids};
+use kontor_store::rooms::{events, redaction};
+use ruma::{CanonicalJsonObject, CanonicalJsonValue, OwnedEventId, RoomId};
+use sha2::{Digest, Sha256};
+
+/// A message event to be sent.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// Where.
+    pub room_id: &'a RoomId,
+    /// Event type.
+    pub kind: &'a str,
+    /// The client's name for this request.
+    pub txn_id: &'a str,
+    /// Content.
+    pub content: CanonicalJsonObject,
+}
+
+/// A client's transaction: the same id below the same path means the same request.
+///
+/// `path` are the segments of the path that identify it, so that API versions make no difference.
+pub(crate) fn transaction(by: &Caller<'_>, path: &[&str], txn_id: &str) -> Result<Txn> {
+    ids::storable_key(txn_id, "transaction id")?;
+    let mut digest = Sha256::new();
+    for segment in path.iter().chain([&txn_id]) {
+        // The length keeps segments apart, whatever they hold.
+        digest.update((segment.len() as u64).to_be_bytes());
+        digest.update(segment.as_bytes());
+    }
+    Ok(Txn {
+        user: by.requester.user,
+        scope: by.requester.device_id.to_string(),
+        digest: digest.finalize().to_vec(),
+        txn_id: txn_id.to_owned(),
+    })
+}
+
+impl Flows {
+    /// Sends a message event; a repeated request answers the event of the first one.
+    ///
+    /// # Errors
+    /// As [`Flows::post`]; `DuplicateAnnotation` for a second equal reaction.
+    pub async fn send(&self, by: &Caller<'_>, message: Message<'_>) -> Result<OwnedEventId> {
+        let Message { room_id, kind, txn_id, mut content } = message;
+        let txn = transaction(by, &["send", room_id.as_str(), kind], txn_id)?;
+        if kind == "m.room.redaction" {
+            let target = kontor_rooms::redaction::take_target(&mut content)?;
+            return self.redact_with(by, room_id, &target, content, txn).await;
+        }
+        if let Some(annotation) = annotation(&content) {
+            if let Some(sent) = self.already_sent(&txn).await? {
+                return Ok(sent);
+            }
+            self.check_annotation(by, kind, &annotation).await?;
+        }
+        let draft = Draft::message(kind, content, by.requester.user_id.clone(), by.now);
+        first(self.post(room_id, Post { drafts: vec![draft], txn: Some(txn), ..Post::default() }).await?)
+    }
+
+    /// The event that the same request made before.
+    pub(crate) async fn already_sent(&self, txn: &Txn) -> Result<Option<OwnedEventId>> {
+        let id = events::sent(&mut self.store.reader(), txn.user, &txn.scope, &txn.digest).await?;
+        id.map(|id| OwnedEventId::try_from(id).map_err(Error::internal)).transpose()
+    }
+
+    async fn check_annotation(&self, by: &Caller<'_>, kind: &str, new: &Annotation) -> Result<()> {
+        let user = by.requester.user;
+        let others = redaction::annotations(&mut self.store.reader(), &new.target, kind, user).await?;
+        let same = |content: &Vec<u8>| {
+            let content = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            serde_json::from_slice(content)
+                .ok()
+                .as_ref()
+                .and_then(annotation)
+                .is_some_and(|old| old.key == new.key)
+        };
+        if others.iter().any(same) {
+            return Err(Error::new(Code::DuplicateAnnotation, "You gave this reaction already."));
+        }
+        Ok(())
+    }
+}
+
+/// A reaction: to which event, and what.
+#[derive(Debug, PartialEq, Eq)]
+struct Annotation {
+    target: String,
+    key: String,
+}
+
+fn annotation(content: &CanonicalJsonObject) -> Option<Annotation> {
+    let CanonicalJsonValue::Object(relation) = content.get("m.relates_to")? else { return None };
+    let text = |key: &str| relation.get(key).and_then(CanonicalJsonValue::as_str);
+    if text("rel_type") != Some("m.annotation") {
+        return None;
+    }
+    // An id with NUL cannot be asked for, and no event has one.
+    let target = text("event_id").filter(|id| !id.contains('\0'))?;
+    Some(Annotation { target: target.to_owned(), key: text("key")?.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_annotations_are_compared() {
+        let read = |text: &str| annotation(&serde_json::from_str(text).unwrap());
+        let whole = r#"{"m.relates_to":{"rel_type":"m.annotation","event_id":"$e","key":"👍"}}"#;
+        assert_eq!(read(whole), Some(Annotation { target: "$e".into(), key: "👍".into() }));
+        for other in [
+            "{}",
+            r#"{"m.relates_to":1}"#,
+            r#"{"m.relates_to":{"rel_type":"m.thread","event_id":"$e","key":"a"}}"#,
+            r#"{"m.relates_to":{"rel_type":"m.annotation","event_id":"$e"}}"#,
+            r#"{"m.relates_to":{"rel_type":"m.annotation","event_id":"\u0000","key":"a"}}"#,
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+}
