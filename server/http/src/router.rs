@@ -33,6 +33,9 @@ pub fn router(app: Arc<App>, serve: &BTreeSet<Serve>) -> Router {
         routes = routes.merge(client::routes());
         routes = admin::client_routes(routes);
     }
+    if serve.contains(&Serve::Media) {
+        routes = client::media::routes(routes);
+    }
     if serve.contains(&Serve::Admin) {
         routes = routes.merge(admin::routes());
     }

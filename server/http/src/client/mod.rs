@@ -6,6 +6,7 @@ mod devices;
 mod filters;
 mod history;
 pub(crate) mod login;
+pub(crate) mod media;
 mod own;
 mod profile;
 mod push_rules;
