@@ -2,16 +2,22 @@
 
 mod account;
 mod account_data;
+mod aliases;
+mod create_room;
 mod devices;
 mod filters;
 mod history;
 pub(crate) mod login;
 pub(crate) mod media;
+mod members;
+mod membership;
 mod own;
 mod profile;
 mod push_rules;
 mod receipts;
 mod register;
+mod room_state;
+mod send;
 mod session;
 mod sync;
 mod typing;
@@ -37,5 +43,11 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = receipts::routes(routes);
     let routes = typing::routes(routes);
     let routes = sync::routes(routes);
+    let routes = create_room::routes(routes);
+    let routes = membership::routes(routes);
+    let routes = members::routes(routes);
+    let routes = aliases::routes(routes);
+    let routes = room_state::routes(routes);
+    let routes = send::routes(routes);
     history::routes(routes)
 }
