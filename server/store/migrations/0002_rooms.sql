@@ -56,7 +56,9 @@ CREATE TABLE event (
 );
 CREATE UNIQUE INDEX event_order ON event (room_nid, ord);
 -- Holds all that unread counts look at, so that they need not touch the events themselves.
-CREATE INDEX event_unread ON event (room_nid, ord, sender_nid, notifies, rel_type, relates_to) WHERE notifies > 0;
+CREATE INDEX event_unread ON event (room_nid, ord, sender_nid, notifies, rel_type)
+    WHERE notifies > 0 AND rel_type IS NULL;
+CREATE INDEX event_unread_related ON event (room_nid, ord) WHERE notifies > 0 AND rel_type IS NOT NULL;
 CREATE INDEX event_relation ON event (relates_to) WHERE relates_to IS NOT NULL;
 
 -- Full content. Redaction, retention and encryption at rest touch this table and nothing else.

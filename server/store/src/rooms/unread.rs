@@ -88,54 +88,79 @@ pub async fn counts<S: Source>(
     Ok(unread)
 }
 
-/// - `joined`: rooms, with the mode, and the place up to which everything is read: the unthreaded
-///   receipts' or the joining.
-/// - `part`: the same, with the place from which on events are looked at, so that a room that
-///   nobody ever read costs no more than [`MOST`] events.
-/// - `news`: events there that count for somebody, and events that count for this user alone.
-/// - `placed`: the same, each with its thread.
-/// - `threaded`, `own`: what is read in each thread, by receipts and by writing there.
+/// Every step but the last is kept (`MATERIALIZED`), or databases would compute it anew for each
+/// event; joins are written in the order in which they must be made.
+///
+/// - `joined`: rooms, with their mode, the place of joining, and those of receipts.
+/// - `seen`: up to where everything is read (`seen`), and the main timeline (`main`).
+/// - `part`: behind which place events are looked at, so that a room that nobody ever read costs no
+///   more than [`MOST`] events of each sort: plain ones, related ones, and those for this user alone.
+/// - `own`, `mine`: the same, the main timeline being read up to the user's last plain event too.
+/// - `related`: related events, each with its thread; `threads`: up to where threads are read, by
+///   receipts and by writing in them.
+/// - Then the three sorts are counted.
 const COUNTS: &str = concat!(
-    "WITH joined AS (SELECT m.room_nid AS room, m.ord AS entry, \
+    "WITH joined AS MATERIALIZED (SELECT m.room_nid AS room, m.ord AS entry, \
      coalesce(o.mode, d.mode, 0) AS mode, \
      coalesce((SELECT max(r.ord) FROM receipt r WHERE r.room_nid = m.room_nid AND r.user_nid = $1 \
-     AND r.kind IN ('m.read', 'm.read.private') AND r.thread = ''), m.ord) AS seen \
-     FROM ID_SET($2) w JOIN membership m ON m.room_nid = w.id AND m.user_nid = $1 \
-     AND m.membership = 'join' JOIN room k ON k.room_nid = m.room_nid \
+     AND r.kind IN ('m.read', 'm.read.private') AND r.thread = ''), m.ord) AS seen, \
+     coalesce((SELECT max(r.ord) FROM receipt r WHERE r.room_nid = m.room_nid AND r.user_nid = $1 \
+     AND r.kind IN ('m.read', 'm.read.private') AND r.thread = 'main'), m.ord) AS main \
+     FROM ID_SET($2) w CROSS JOIN membership m CROSS JOIN room k \
      LEFT JOIN push_mode o ON o.user_nid = $1 AND o.room_id = k.room_id \
-     LEFT JOIN push_mode d ON d.user_nid = $1 AND d.room_id = ''), \
-     part AS (SELECT j.room, j.mode, j.seen, coalesce((SELECT f.ord FROM event f \
-     WHERE f.room_nid = j.room AND f.ord > j.seen AND f.notifies > 0 \
-     ORDER BY f.ord DESC LIMIT 1 OFFSET $4), j.seen) AS first \
-     FROM (SELECT room, mode, CASE WHEN seen > entry THEN seen ELSE entry END AS seen FROM joined) j \
-     WHERE j.mode <> 2), \
-     news AS (SELECT p.room, p.mode, e.ord, e.sender_nid, e.notifies, \
-     coalesce(n.notify, 0) AS notify, coalesce(n.highlight, 0) AS highlight, e.rel_type, e.relates_to \
-     FROM part p JOIN event e ON e.room_nid = p.room AND e.ord > p.seen AND e.ord >= p.first \
-     AND e.notifies > 0 \
-     LEFT JOIN notification n ON n.user_nid = $1 AND n.room_nid = p.room AND n.ord = e.ord \
-     UNION ALL \
-     SELECT p.room, p.mode, e.ord, e.sender_nid, e.notifies, n.notify, n.highlight, e.rel_type, e.relates_to \
-     FROM part p JOIN notification n ON n.user_nid = $1 AND n.room_nid = p.room AND n.ord > p.seen \
-     AND n.ord >= p.first JOIN event e ON e.event_nid = n.event_nid AND e.notifies = 0 \
-     AND e.redacted_by_nid IS NULL), \
-     placed AS (SELECT e.room, e.mode, e.ord, e.sender_nid, e.notifies, e.notify, e.highlight, coalesce(",
+     LEFT JOIN push_mode d ON d.user_nid = $1 AND d.room_id = '' \
+     WHERE m.room_nid = w.id AND m.user_nid = $1 AND m.membership = 'join' AND k.room_nid = m.room_nid), \
+     seen AS MATERIALIZED (SELECT room, mode, CASE WHEN seen > entry THEN seen ELSE entry END AS seen, \
+     CASE WHEN main > seen AND main > entry THEN main WHEN seen > entry THEN seen ELSE entry END AS main \
+     FROM joined WHERE mode <> 2), \
+     part AS MATERIALIZED (SELECT s.room, s.mode, s.seen, s.main, \
+     coalesce((SELECT e.ord - 1 FROM event e WHERE e.room_nid = s.room AND e.ord > s.main AND e.notifies > 0 \
+     AND e.rel_type IS NULL ORDER BY e.ord DESC LIMIT 1 OFFSET $4), s.main) AS plain, \
+     coalesce((SELECT e.ord - 1 FROM event e WHERE e.room_nid = s.room AND e.ord > s.seen AND e.notifies > 0 \
+     AND e.rel_type IS NOT NULL ORDER BY e.ord DESC LIMIT 1 OFFSET $4), s.seen) AS related, \
+     coalesce((SELECT n.ord - 1 FROM notification n WHERE n.user_nid = $1 AND n.room_nid = s.room \
+     AND n.ord > s.seen ORDER BY n.ord DESC LIMIT 1 OFFSET $4), s.seen) AS single FROM seen s), \
+     own AS MATERIALIZED (SELECT p.room, p.mode, p.seen, p.main, p.plain, p.related, p.single, \
+     (SELECT e.ord FROM event e WHERE e.room_nid = p.room AND e.ord > p.plain AND e.notifies > 0 \
+     AND e.rel_type IS NULL AND e.sender_nid = $1 ORDER BY e.ord DESC LIMIT 1) AS own FROM part p), \
+     mine AS MATERIALIZED (SELECT room, mode, seen, coalesce(own, main) AS main, \
+     coalesce(own, plain) AS plain, related, single FROM own), \
+     related AS MATERIALIZED (SELECT m.room, m.mode, m.main, m.seen, e.ord, e.sender_nid, e.notifies, coalesce(",
     thread_of!(),
-    ", 'main') AS thread FROM news e",
+    ", 'main') AS thread FROM mine m CROSS JOIN event e",
     thread_joins!(),
-    "), threaded AS (SELECT r.room_nid AS room, r.thread, max(r.ord) AS ord FROM part p \
-     JOIN receipt r ON r.room_nid = p.room AND r.user_nid = $1 AND r.thread <> '' \
-     GROUP BY r.room_nid, r.thread), \
-     own AS (SELECT room, thread, max(ord) AS ord FROM placed WHERE sender_nid = $1 GROUP BY room, thread) \
-     SELECT e.room, e.thread, \
-     CAST(sum(CASE WHEN e.notify = 1 OR (e.mode = 0 AND e.notifies IN (1, 3)) \
-     OR (e.mode = 1 AND e.notifies IN (2, 3)) THEN 1 ELSE 0 END) AS BIGINT), \
-     CAST(sum(CASE WHEN e.highlight = 1 OR (e.mode < 2 AND e.notifies IN (2, 3)) THEN 1 ELSE 0 END) AS BIGINT) \
-     FROM placed e LEFT JOIN threaded t ON t.room = e.room AND t.thread = e.thread \
-     LEFT JOIN own o ON o.room = e.room AND o.thread = e.thread \
-     WHERE e.sender_nid <> $1 AND e.sender_nid NOT IN ID_SET($3) \
-     AND e.ord > coalesce(t.ord, e.ord - 1) AND e.ord > coalesce(o.ord, e.ord - 1) \
-     GROUP BY e.room, e.thread"
+    "WHERE e.room_nid = m.room AND e.ord > m.related AND e.notifies > 0 \
+     AND e.rel_type IS NOT NULL), \
+     threads AS MATERIALIZED (SELECT room, thread, max(ord) AS ord FROM (\
+     SELECT m.room, r.thread, r.ord FROM mine m CROSS JOIN receipt r WHERE r.room_nid = m.room \
+     AND r.user_nid = $1 AND r.kind IN ('m.read', 'm.read.private') AND r.thread NOT IN ('', 'main') \
+     UNION ALL SELECT room, thread, ord FROM related WHERE sender_nid = $1 AND thread <> 'main') t \
+     GROUP BY room, thread) \
+     SELECT m.room, 'main', \
+     CAST(sum(CASE WHEN e.notifies = 3 OR e.notifies = m.mode + 1 THEN 1 ELSE 0 END) AS BIGINT), \
+     CAST(sum(CASE WHEN e.notifies > 1 THEN 1 ELSE 0 END) AS BIGINT) \
+     FROM mine m CROSS JOIN event e WHERE e.room_nid = m.room AND e.ord > m.plain \
+     AND e.notifies > 0 AND e.rel_type IS NULL AND m.mode < 2 AND e.sender_nid <> $1 \
+     AND e.sender_nid NOT IN ID_SET($3) GROUP BY m.room \
+     UNION ALL SELECT e.room, e.thread, \
+     CAST(sum(CASE WHEN e.notifies = 3 OR e.notifies = e.mode + 1 THEN 1 ELSE 0 END) AS BIGINT), \
+     CAST(sum(CASE WHEN e.notifies > 1 THEN 1 ELSE 0 END) AS BIGINT) \
+     FROM related e LEFT JOIN threads t ON t.room = e.room AND t.thread = e.thread \
+     WHERE e.mode < 2 AND e.ord > CASE WHEN e.thread = 'main' THEN e.main ELSE coalesce(t.ord, e.seen) END \
+     AND e.sender_nid <> $1 AND e.sender_nid NOT IN ID_SET($3) GROUP BY e.room, e.thread \
+     UNION ALL SELECT s.room, s.thread, \
+     CAST(sum(CASE WHEN s.mode < 2 AND (s.notifies = 3 OR s.notifies = s.mode + 1) THEN 0 ELSE s.notify END) \
+     AS BIGINT), \
+     CAST(sum(CASE WHEN s.mode < 2 AND s.notifies > 1 THEN 0 ELSE s.highlight END) AS BIGINT) \
+     FROM (SELECT m.room, m.mode, m.main, m.seen, n.ord, n.notify, n.highlight, e.sender_nid, e.notifies, coalesce(",
+    thread_of!(),
+    ", 'main') AS thread FROM mine m CROSS JOIN notification n CROSS JOIN event e",
+    thread_joins!(),
+    "WHERE n.user_nid = $1 AND n.room_nid = m.room AND n.ord > m.single \
+     AND e.event_nid = n.event_nid AND e.redacted_by_nid IS NULL) s \
+     LEFT JOIN threads t ON t.room = s.room AND t.thread = s.thread \
+     WHERE s.ord > CASE WHEN s.thread = 'main' THEN s.main ELSE coalesce(t.ord, s.seen) END \
+     AND s.sender_nid <> $1 AND s.sender_nid NOT IN ID_SET($3) GROUP BY s.room, s.thread"
 );
 
 /// What an event means to a single user.
@@ -234,9 +259,12 @@ mod tests {
                     .receipts
                     .iter()
                     .any(|((_, of), ord)| (of.is_empty() || *of == thread) && event.ord <= *ord);
-                // Only own events that count for others are seen as acts of reading.
+                // Own events that count for others are acts of reading: in a thread those that belong to
+                // it, in the main timeline those that relate to nothing.
                 let answered = self.events.iter().enumerate().any(|(other, own)| {
-                    own.sender == ME && own.bits > 0 && own.ord >= event.ord && self.thread(other) == thread
+                    let there =
+                        if thread == MAIN { own.relation.is_none() } else { self.thread(other) == thread };
+                    own.sender == ME && own.bits > 0 && own.ord >= event.ord && there
                 });
                 if read || answered || event.ord <= self.entry || [ME, IGNORED].contains(&event.sender) {
                     continue;
@@ -389,8 +417,13 @@ mod tests {
         let tale = Tale { events: (1..=1_500).map(plain).collect(), ..Tale::default() };
         for store in stores().await {
             write(&store, &tale, ROOM).await;
-            let found = counts(&mut store.reader(), ME, &[ROOM, 99], &[]).await.unwrap();
-            assert_eq!(found.len(), 1);
+            // Own rules found one event to matter, before all those that do not.
+            let mut own = Tale { mode: 3, events: tale.events.clone(), ..Tale::default() };
+            own.events[3].row = Some((true, false));
+            write(&store, &own, ROOM + 1).await;
+            let found = counts(&mut store.reader(), ME, &[ROOM, ROOM + 1, 99], &[]).await.unwrap();
+            assert_eq!(found.len(), 2);
+            assert_eq!(found[&(ROOM + 1)].total(), Count { notifications: 1, highlights: 0 });
             assert_eq!(found[&ROOM].total(), Count { notifications: MOST, highlights: MOST });
             store.close().await;
         }
