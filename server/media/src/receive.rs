@@ -102,9 +102,9 @@ impl Work {
 /// The refusal of a file over the limit.
 pub(crate) fn too_large(limit: u64) -> Error {
     let readable = match limit {
-        ..1_024 => format!("{limit} bytes"),
-        1_024..1_048_576 => format!("{} KiB", limit >> 10),
-        _ => format!("{} MiB", limit >> 20),
+        _ if limit.is_multiple_of(1 << 20) => format!("{} MiB", limit >> 20),
+        _ if limit.is_multiple_of(1 << 10) => format!("{} KiB", limit >> 10),
+        _ => format!("{limit} bytes"),
     };
     Error::new(Code::TooLarge, format!("The file is larger than this server takes: {readable} at most."))
 }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
+use tokio::sync::{Mutex, MutexGuard};
 
 const HOUR: Ms = 3_600_000;
 const LIMIT: u64 = 1_000_000;
@@ -41,7 +42,11 @@ pub(crate) struct House {
     store: Store,
     clock: Arc<Hands>,
     dir: PathBuf,
+    /// PostgreSQL's tables are shared: a sweep in one test would see the promises of another.
+    _alone: Option<MutexGuard<'static, ()>>,
 }
+
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 impl Drop for House {
     fn drop(&mut self) {
@@ -54,14 +59,16 @@ pub(crate) async fn house() -> House {
     let dir = std::env::temp_dir().join(format!("kontor-media-{name}"));
     std::fs::create_dir_all(&dir).unwrap();
     let sqlite = format!("sqlite://{}/kontor.db", dir.display());
-    let url = std::env::var("KONTOR_TEST_PG_URL").unwrap_or(sqlite);
+    let shared = std::env::var("KONTOR_TEST_PG_URL").ok();
+    let alone = if shared.is_some() { Some(ALONE.lock().await) } else { None };
+    let url = shared.unwrap_or(sqlite);
     let store = Store::open(&StoreOptions { url, readers: 2 }).await.unwrap();
     // The folder's files have the machine's time.
     #[allow(clippy::disallowed_methods)]
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64;
     let clock = Arc::new(Hands(AtomicI64::new(now)));
     let media = open(&store, &clock, &dir, false);
-    House { media, store, clock, dir }
+    House { media, store, clock, dir, _alone: alone }
 }
 
 fn open(store: &Store, clock: &Arc<Hands>, dir: &std::path::Path, legacy: bool) -> Media {
@@ -297,6 +304,7 @@ async fn files_are_for_everybody_only_if_they_came_while_that_was_allowed() {
         store: house.store.clone(),
         clock: house.clock.clone(),
         dir: house.dir.clone(),
+        _alone: None,
     };
     let during = open_house.upload(b"during").await;
     let of = async |media: &Media, id: &str| media.find_unauthenticated("example.org", id, NOW).await.is_ok();

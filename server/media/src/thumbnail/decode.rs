@@ -19,7 +19,7 @@ const MAX_EDGE: u32 = 40_000;
 const MAX_NOTES: u64 = 16 << 20;
 
 /// Memory that decoding one picture may take, bytes.
-pub(crate) const MAX_MEMORY: u64 = 192 << 20;
+pub(crate) const MAX_MEMORY: u64 = 160 << 20;
 
 /// A picture whose header was read.
 pub(crate) struct Opened<'a> {
