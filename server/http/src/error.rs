@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kontor_model::{Code, Error};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 /// An [`Error`] on its way out. The cause is logged here, once; it never leaves the server.
 pub struct ErrorResponse {
@@ -89,15 +89,22 @@ impl IntoResponse for ErrorResponse {
             (None, _) => {}
         }
         let mut body = match self.body {
-            Some(body) => body,
-            None => json!({ "errcode": errcode, "error": self.error.message }),
+            Some(Value::Object(body)) => body,
+            _ => Map::from_iter([
+                ("errcode".to_owned(), errcode.into()),
+                ("error".to_owned(), self.error.message.into()),
+            ]),
         };
         let mut retry = None;
         match self.error.code {
-            Code::UnknownToken { soft_logout } => body["soft_logout"] = soft_logout.into(),
-            Code::UserLocked => body["soft_logout"] = true.into(),
+            Code::UnknownToken { soft_logout } => {
+                body.insert("soft_logout".to_owned(), soft_logout.into());
+            }
+            Code::UserLocked => {
+                body.insert("soft_logout".to_owned(), true.into());
+            }
             Code::LimitExceeded { retry_after_ms } => {
-                body["retry_after_ms"] = retry_after_ms.into();
+                body.insert("retry_after_ms".to_owned(), retry_after_ms.into());
                 retry = HeaderValue::from_str(&retry_after_ms.div_ceil(1000).to_string()).ok();
             }
             _ => {}

@@ -11,6 +11,7 @@ use kontor_store::audit::Actor;
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Handlers' state.
 pub type State = axum::extract::State<Arc<App>>;
@@ -51,12 +52,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
+/// Time for the body of a request that is not an upload.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Reads a body of at most the configured size, whether its length was announced or not.
 ///
 /// # Errors
 /// `TooLarge` as soon as the limit is passed; `BadJson` when the peer goes away.
 pub async fn bounded(request: Request, limit: usize) -> Result<Bytes, Error> {
-    match Limited::new(request.into_body(), limit).collect().await {
+    let arriving = tokio::time::timeout(PATIENCE, Limited::new(request.into_body(), limit).collect());
+    let Ok(arrived) = arriving.await else {
+        return Err(Error::new(Code::NotJson, "The request took too long to arrive."));
+    };
+    match arrived {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(cause) if cause.is::<LengthLimitError>() => {
             Err(Error::new(Code::TooLarge, "The request is larger than this server allows."))

@@ -12,6 +12,7 @@ pub mod extract;
 mod guests;
 mod health;
 pub mod middleware;
+mod refused;
 pub mod respond;
 pub mod router;
 mod setup;

@@ -8,10 +8,13 @@ mod tokens;
 use crate::app::App;
 use crate::error::ErrorResponse;
 use crate::extract::Caller;
+use crate::refused;
 use axum::Router;
 use axum::extract::{FromRef, FromRequestParts};
+use axum::http::Method;
 use axum::http::request::Parts;
 use kontor_model::Error;
+use kontor_store::audit::Action;
 use std::sync::Arc;
 
 /// All routes of the administration API.
@@ -41,6 +44,23 @@ where
         if caller.requester.admin {
             return Ok(Self(caller));
         }
+        if let Some(action) = action(parts) {
+            refused::note(&Arc::<App>::from_ref(state), action, caller.actor(), None);
+        }
         Err(Error::forbidden("Only administrators of this server may do this.").into())
     }
+}
+
+/// What a refused request would have done; nothing for those that only look.
+fn action(parts: &Parts) -> Option<Action> {
+    if parts.method == Method::GET {
+        return None;
+    }
+    let path = parts.uri.path();
+    let acts = [
+        ("/people", Action::UserCreate),
+        ("/registration_tokens", Action::UserRegistrationTokenCreate),
+        ("/admin/lock/", Action::UserUpdate),
+    ];
+    acts.into_iter().find(|(part, _)| path.contains(part)).map(|(_, action)| action)
 }

@@ -4,12 +4,14 @@ use crate::app::App;
 use crate::client::login::session;
 use crate::error::Answer;
 use crate::extract::{Body, Origin, State};
+use crate::refused;
 use crate::respond;
 use axum::Router;
 use axum::routing::get;
 use kontor_identity::DeviceWish;
 use kontor_identity::shared_secret::SharedSecretRequest;
 use kontor_model::{Code, Error, Secret};
+use kontor_store::audit::Action;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -53,7 +55,11 @@ async fn register(state: State, origin: Origin, Body(body): Body<Register>) -> A
         mac: body.mac,
         device: (!body.inhibit_login).then(DeviceWish::default),
     };
-    let (change, user_id, opened) = app.identity.register_by_shared_secret(request, origin.actor()).await?;
+    let planned = app.identity.register_by_shared_secret(request, origin.actor()).await;
+    if planned.as_ref().is_err_and(|error| error.code == Code::Forbidden) {
+        refused::note(app, Action::UserCreate, origin.actor(), None);
+    }
+    let (change, user_id, opened) = planned?;
     match app.store.submit(change).await {
         Err(error) if error.is_conflict() => {
             return Err(Error::new(Code::UserInUse, "This user name is taken. Choose another.").into());

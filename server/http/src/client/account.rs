@@ -38,7 +38,7 @@ async fn password(state: State, caller: Caller, Body(body): Body<NewPassword>) -
     app.limits.spend_login(app, &caller.origin, Some(caller.requester.user_id.as_str()))?;
     app.identity.acceptable_password(&body.new_password)?;
     let ask = uia::password("password", &caller.requester);
-    let passed = uia::passed(app, &ask, body.auth.as_ref()).await?;
+    let passed = uia::passed(app, &caller, &ask, body.auth.as_ref()).await?;
     let logout = body.logout_devices.unwrap_or(true);
     let change =
         app.identity.change_password(&caller.requester, &body.new_password, logout, caller.actor()).await?;

@@ -101,10 +101,15 @@ async fn remove_many(state: State, caller: Caller, Body(body): Body<Removal>) ->
     remove_all(&state, &caller, body.devices, body.auth).await
 }
 
-async fn remove_all(app: &App, caller: &Caller, ids: Vec<String>, auth: Option<Value>) -> Answer<Response> {
+async fn remove_all(
+    app: &Arc<App>,
+    caller: &Caller,
+    ids: Vec<String>,
+    auth: Option<Value>,
+) -> Answer<Response> {
     app.limits.spend_login(app, &caller.origin, Some(caller.requester.user_id.as_str()))?;
     let ask = uia::password("delete_devices", &caller.requester);
-    let passed = uia::passed(app, &ask, auth.as_ref()).await?;
+    let passed = uia::passed(app, caller, &ask, auth.as_ref()).await?;
     let change = app.identity.remove_devices(&caller.requester, &ids, caller.actor()).await?;
     uia::submit(app, change, passed).await?;
     Ok(respond::empty())

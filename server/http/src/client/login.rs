@@ -5,6 +5,7 @@ use super::versions::discovery;
 use crate::app::App;
 use crate::error::{Answer, ErrorResponse};
 use crate::extract::{Body, Caller, OptionalBody, Origin, State};
+use crate::refused;
 use crate::respond;
 use crate::router::v3;
 use axum::Router;
@@ -14,7 +15,7 @@ use axum::routing::{get, post};
 use kontor_identity::login::Proof;
 use kontor_identity::{DeviceWish, Opened};
 use kontor_model::{Code, Error, Secret};
-use kontor_store::audit::{Action, Actor};
+use kontor_store::audit::Action;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -130,32 +131,11 @@ async fn login(state: State, origin: Origin, Body(body): Body<Login>) -> Answer 
         }
         Err(error) => {
             if matches!(error.code, Code::Forbidden | Code::UserLocked | Code::UserDeactivated) {
-                note_failure(Arc::clone(app), actor, user);
+                refused::note(app, Action::AuthLoginFailed, actor, user);
             }
             Err(error.into())
         }
     }
-}
-
-/// Writes the refused login into the audit log, after the answer: the time must not tell whether
-/// the account exists.
-fn note_failure(app: Arc<App>, actor: Actor, user: Option<String>) {
-    tokio::spawn(async move {
-        // What was typed may be a password in the wrong field: only names of accounts are kept.
-        let user_id = user.and_then(|user| app.identity.local_user_id(&user));
-        let target = match user_id {
-            Some(id) if app.identity.account_state(&id).await.is_ok() => Some(("user", id.to_string())),
-            _ => None,
-        };
-        let noted = match app.identity.denied(Action::AuthLoginFailed, actor, target).await {
-            Ok(Some(change)) => app.store.submit_bulk(change).await.map(|_| ()),
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = noted {
-            tracing::error!(error.cause = ?error, "a refused login is missing in the audit log");
-        }
-    });
 }
 
 /// What the client of a new session is told.
@@ -186,7 +166,7 @@ async fn get_token(state: State, caller: Caller, OptionalBody(body): OptionalBod
     let app = &state.0;
     app.limits.spend_login(app, &caller.origin, Some(caller.requester.user_id.as_str()))?;
     let ask = uia::password("login_token", &caller.requester);
-    let passed = uia::passed(app, &ask, body.auth.as_ref()).await?;
+    let passed = uia::passed(app, &caller, &ask, body.auth.as_ref()).await?;
     let (change, token, life) = app.identity.new_login_token(&caller.requester, caller.actor()).await?;
     uia::submit(app, change, passed).await?;
     Ok(respond::ok(&json!({ "login_token": token.expose(), "expires_in_ms": life })))

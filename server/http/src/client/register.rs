@@ -5,12 +5,14 @@ use super::uia;
 use crate::app::App;
 use crate::error::Answer;
 use crate::extract::{OptionalBody, Origin, Query, State};
+use crate::refused;
 use crate::respond;
 use crate::router::v3;
 use axum::Router;
 use axum::routing::{get, post};
 use kontor_identity::registration::{RegisterRequest, Registering};
 use kontor_model::{Error, Secret};
+use kontor_store::audit::Action;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -61,7 +63,7 @@ async fn register(
     }
 }
 
-async fn register_user(app: &App, origin: &Origin, body: Register) -> Answer {
+async fn register_user(app: &Arc<App>, origin: &Origin, body: Register) -> Answer {
     let device = (!body.inhibit_login.unwrap_or(false)).then(|| body.device.into());
     let mut tries = 0;
     loop {
@@ -75,6 +77,9 @@ async fn register_user(app: &App, origin: &Origin, body: Register) -> Answer {
             Registering::Done(change, user_id, opened) => (change, user_id, opened),
             Registering::More(challenge, change) => {
                 app.store.submit(change).await?;
+                if challenge.error.is_some() {
+                    refused::note(app, Action::UserCreate, origin.actor(), None);
+                }
                 return Err(uia::challenge(challenge));
             }
         };

@@ -2,12 +2,16 @@
 
 use crate::app::App;
 use crate::error::{Answer, ErrorResponse, status_and_errcode};
+use crate::extract::Caller;
+use crate::refused;
 use axum::http::StatusCode;
 use kontor_identity::uia::{Ask, Passed, Stage};
 use kontor_identity::{Challenge, Step};
-use kontor_model::{Error, Result};
+use kontor_model::{Code, Error, Result};
 use kontor_store::Change;
+use kontor_store::audit::Action;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The answer that asks for the next proof.
 pub(crate) fn challenge(challenge: Challenge) -> ErrorResponse {
@@ -31,11 +35,20 @@ pub(crate) fn challenge(challenge: Challenge) -> ErrorResponse {
 ///
 /// # Errors
 /// The challenge, until the proof is complete.
-pub(crate) async fn passed(app: &App, ask: &Ask<'_>, auth: Option<&Value>) -> Answer<Passed> {
+pub(crate) async fn passed(
+    app: &Arc<App>,
+    caller: &Caller,
+    ask: &Ask<'_>,
+    auth: Option<&Value>,
+) -> Answer<Passed> {
     match app.identity.authenticate_interactively(ask, auth).await? {
         Step::Passed(passed) => Ok(passed),
         Step::More(next, change) => {
             app.store.submit(change).await?;
+            if next.error.as_ref().is_some_and(|error| error.code == Code::Forbidden) {
+                let user = caller.requester.user_id.to_string();
+                refused::note(app, Action::AuthLoginFailed, caller.actor(), Some(user));
+            }
             Err(challenge(next))
         }
     }

@@ -8,15 +8,18 @@ mod texts;
 use crate::app::App;
 use crate::error::{Answer, ErrorResponse};
 use crate::extract::{Origin, State, bounded, json};
+use crate::refused;
 use crate::respond;
 use askama::Template;
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use kontor_model::random::opaque;
 use kontor_model::{Code, Error, Result, Secret};
+use kontor_store::audit::Action;
 use ruma::OwnedUserId;
 use serde::Deserialize;
 use serde_json::json;
@@ -106,22 +109,28 @@ async fn create(state: State, origin: Origin, headers: HeaderMap, request: Reque
     let app = &state.0;
     app.limits.spend_login(app, &origin, None)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if kind.starts_with("application/x-www-form-urlencoded") {
-        let form = axum::extract::Form::<Wish>::from_request(request.map(|body| limited(body)), &()).await;
-        let axum::extract::Form(wish) =
-            form.map_err(|cause| Error::bad_json("The form is incomplete.").because(cause.to_string()))?;
-        return by_form(app, &origin, Texts::of(&headers), wish).await;
+    let form = kind.starts_with("application/x-www-form-urlencoded");
+    let bytes = bounded(request, LARGEST).await?;
+    if form {
+        return by_form(app, &origin, Texts::of(&headers), parse_form(headers, bytes).await?).await;
     }
-    let wish: Wish = json(&bounded(request, LARGEST).await?)?;
+    let wish: Wish = json(&bytes)?;
     let user_id = make(app, &origin, &wish).await?;
     Ok(respond::ok(&json!({ "user_id": user_id })))
 }
 
-fn limited(body: axum::body::Body) -> axum::body::Body {
-    axum::body::Body::new(http_body_util::Limited::new(body, LARGEST))
+/// Reads a form that has arrived whole.
+async fn parse_form(headers: HeaderMap, bytes: Bytes) -> Result<Wish> {
+    let mut request = Request::new(Body::from(bytes));
+    *request.method_mut() = Method::POST;
+    *request.headers_mut() = headers;
+    match axum::extract::Form::<Wish>::from_request(request, &()).await {
+        Ok(form) => Ok(form.0),
+        Err(cause) => Err(Error::bad_json("The form is incomplete.").because(cause.to_string())),
+    }
 }
 
-async fn by_form(app: &App, origin: &Origin, texts: &'static Texts, wish: Wish) -> Answer {
+async fn by_form(app: &Arc<App>, origin: &Origin, texts: &'static Texts, wish: Wish) -> Answer {
     match make(app, origin, &wish).await {
         Ok(user_id) => show(app, texts, View::Done { user_id: user_id.as_str() }, StatusCode::OK),
         Err(error) if error.code == Code::Forbidden => show(app, texts, View::Closed, StatusCode::FORBIDDEN),
@@ -133,10 +142,14 @@ async fn by_form(app: &App, origin: &Origin, texts: &'static Texts, wish: Wish) 
     }
 }
 
-async fn make(app: &App, origin: &Origin, wish: &Wish) -> Result<OwnedUserId> {
+async fn make(app: &Arc<App>, origin: &Origin, wish: &Wish) -> Result<OwnedUserId> {
     let (name, password) = (wish.name.trim(), wish.password.clone());
     let made = app.identity.first_administrator(wish.token.trim(), name, password, origin.actor());
-    let (change, user_id) = made.await?;
+    let made = made.await;
+    if made.as_ref().is_err_and(|error| error.code == Code::Forbidden) {
+        refused::note(app, Action::UserCreate, origin.actor(), None);
+    }
+    let (change, user_id) = made?;
     match app.store.submit(change).await {
         // Somebody took the name or was first: the second look says which.
         Err(error) if error.is_conflict() => {
