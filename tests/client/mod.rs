@@ -1,4 +1,6 @@
 //! Claims about the client-server API. Each takes a [`harness::Homeserver`] that it shares with
 //! others: users and rooms are its own.
 
+mod history;
+mod support;
 mod talking;
