@@ -45,7 +45,7 @@ pub fn run_shared_claim<F: Future<Output = ()>>(claim: impl FnOnce(Homeserver) -
     let result = runtime
         .block_on(AssertUnwindSafe(within_limit(async { claim(server.homeserver()).await })).catch_unwind());
     if let Err(panic) = result {
-        eprintln!("--- log of the shared server ---\n{}", server.log_tail(log_before));
+        eprintln!("--- trouble in the shared server's log ---\n{}", server.trouble_since(log_before));
         std::panic::resume_unwind(panic);
     }
 }

@@ -254,6 +254,14 @@ impl Server {
         lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 
+    /// As [`Self::log_tail`] without what is said of every request: for a server that many tests
+    /// use at once.
+    pub(crate) fn trouble_since(&self, skip: usize) -> String {
+        let log = self.log();
+        let lines = log.get(skip..).unwrap_or(&log).lines();
+        lines.filter(|line| !line.contains(" INFO ")).take(30).collect::<Vec<_>>().join("\n")
+    }
+
     fn log_path(&self) -> PathBuf {
         self.scratch.path().join(format!("{}.log", self.name))
     }

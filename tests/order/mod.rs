@@ -68,9 +68,9 @@ async fn three_processes_agree(db: Db) {
 }
 
 async fn a_held_snapshot_is_harmless(db: Db) {
-    // Two busy cores make single figures jump; a counter row that is updated under an open
-    // snapshot gets slower without end, which is far more than this.
-    const SLOWER_AT_MOST: f64 = 3.0;
+    // Other tests on two cores make single figures jump; a counter row that is updated under an
+    // open snapshot gets slower without end, which the full size shows.
+    let slower_at_most = if full_tier() { 2.0 } else { 5.0 };
     let house = three_processes(db);
     let mut traffic = Traffic::prepare(&house.doors[0], ROOMS).await;
     traffic.read(&house.doors, Steps::Large).await;
@@ -89,7 +89,7 @@ async fn a_held_snapshot_is_harmless(db: Db) {
     traffic.finish().await;
     let last = beside[beside.len() - 1];
     let ratio = last.as_secs_f64() / alone.as_secs_f64();
-    assert!(ratio < SLOWER_AT_MOST, "alone {alone:?}, under the snapshot {beside:?}");
+    assert!(ratio < slower_at_most, "alone {alone:?}, under the snapshot {beside:?}");
 }
 
 async fn run(traffic: &mut Traffic, doors: &[Homeserver]) -> Duration {
