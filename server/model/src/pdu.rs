@@ -3,7 +3,7 @@
 use crate::{Code, Error, Ms, Result, RoomVersion, json};
 use ruma::canonical_json::redact;
 use ruma::events::TimelineEventType;
-use ruma::signatures::{KeyPair, hash_and_sign_event, reference_hash};
+use ruma::signatures::{JsonError, KeyPair, hash_and_sign_event, reference_hash};
 use ruma::{
     CanonicalJsonObject, CanonicalJsonValue, EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId,
     OwnedUserId, RoomId, UserId,
@@ -177,8 +177,10 @@ impl SignedPdu {
         key: &K,
         version: &RoomVersion,
     ) -> Result<Self> {
-        hash_and_sign_event(server, key, &mut object, &version.rules.redaction)
-            .map_err(|cause| Error::bad_json("The event cannot be signed.").because(cause))?;
+        hash_and_sign_event(server, key, &mut object, &version.rules.redaction).map_err(|cause| match cause {
+            JsonError::PduTooLarge => json::too_large(),
+            cause => Error::bad_json("The event cannot be signed.").because(cause),
+        })?;
         if json::to_canonical(&object)?.len() > json::MAX_EVENT_BYTES {
             return Err(json::too_large());
         }

@@ -8,7 +8,7 @@ use crate::respond;
 use crate::router::v3;
 use axum::Router;
 use axum::routing::get;
-use kontor_model::{Code, Error, ids};
+use kontor_model::{Code, Error, Result, ids};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -41,6 +41,7 @@ async fn set(
     let value = body.remove(&key).ok_or_else(missing)?;
     let change = state.identity.set_profile_field(&caller.requester, &key, value).await?;
     state.store.submit(change).await?;
+    tell_rooms(&state, &caller, &key).await?;
     Ok(respond::empty())
 }
 
@@ -48,5 +49,16 @@ async fn set(
 async fn remove(state: State, caller: Caller, Path((user_id, key)): Path<(String, String)>) -> Answer {
     only_own(&caller, &user_id)?;
     state.store.submit(state.identity.remove_profile_field(&caller.requester, &key)?).await?;
+    tell_rooms(&state, &caller, &key).await?;
     Ok(respond::empty())
+}
+
+/// Member events repeat these two fields. Goes on when the client does not wait for it.
+async fn tell_rooms(app: &App, caller: &Caller, key: &str) -> Result<()> {
+    if !matches!(key, "displayname" | "avatar_url") {
+        return Ok(());
+    }
+    let (flows, who) = (Arc::clone(&app.flows), caller.requester.clone());
+    let told = tokio::spawn(async move { flows.profile_changed(&who.user_id, who.user).await });
+    told.await.map_err(Error::internal)?
 }
