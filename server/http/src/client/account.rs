@@ -35,7 +35,6 @@ struct NewPassword {
 /// `POST /_matrix/client/v3/account/password`
 async fn password(state: State, caller: Caller, Body(body): Body<NewPassword>) -> Answer {
     let app = &state.0;
-    app.limits.spend_login(app, &caller.origin, Some(caller.requester.user_id.as_str()))?;
     app.identity.acceptable_password(&body.new_password)?;
     let ask = uia::password("password", &caller.requester);
     let passed = uia::passed(app, &caller, &ask, body.auth.as_ref()).await?;

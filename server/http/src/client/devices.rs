@@ -107,7 +107,6 @@ async fn remove_all(
     ids: Vec<String>,
     auth: Option<Value>,
 ) -> Answer<Response> {
-    app.limits.spend_login(app, &caller.origin, Some(caller.requester.user_id.as_str()))?;
     let ask = uia::password("delete_devices", &caller.requester);
     let passed = uia::passed(app, caller, &ask, auth.as_ref()).await?;
     let change = app.identity.remove_devices(&caller.requester, &ids, caller.actor()).await?;

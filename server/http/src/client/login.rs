@@ -164,7 +164,6 @@ struct Proven {
 /// `POST /_matrix/client/v1/login/get_token`
 async fn get_token(state: State, caller: Caller, OptionalBody(body): OptionalBody<Proven>) -> Answer {
     let app = &state.0;
-    app.limits.spend_login(app, &caller.origin, Some(caller.requester.user_id.as_str()))?;
     let ask = uia::password("login_token", &caller.requester);
     let passed = uia::passed(app, &caller, &ask, body.auth.as_ref()).await?;
     let (change, token, life) = app.identity.new_login_token(&caller.requester, caller.actor()).await?;

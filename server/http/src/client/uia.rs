@@ -34,15 +34,25 @@ pub(crate) fn challenge(challenge: Challenge) -> ErrorResponse {
 /// Lets the requester prove with their password that it is they.
 ///
 /// # Errors
-/// The challenge, until the proof is complete.
+/// The challenge, until the proof is complete; `LimitExceeded` after too many wrong ones.
 pub(crate) async fn passed(
     app: &Arc<App>,
     caller: &Caller,
     ask: &Ask<'_>,
     auth: Option<&Value>,
 ) -> Answer<Passed> {
+    // Asking what is to be proven is free; guessing is not.
+    let user = Some(caller.requester.user_id.as_str()).filter(|_| auth.is_some());
+    if user.is_some() {
+        app.limits.spend_login(app, &caller.origin, user)?;
+    }
     match app.identity.authenticate_interactively(ask, auth).await? {
-        Step::Passed(passed) => Ok(passed),
+        Step::Passed(passed) => {
+            if user.is_some() {
+                app.limits.refund_login(&caller.origin, user);
+            }
+            Ok(passed)
+        }
         Step::More(next, change) => {
             app.store.submit(change).await?;
             if next.error.as_ref().is_some_and(|error| error.code == Code::Forbidden) {
