@@ -38,6 +38,10 @@ CREATE TABLE push_mode (
     -- '' = every room without a row of its own.
     room_id TEXT NOT NULL,
     mode BIGINT NOT NULL,
+    -- Of mode 3: up to this position events still count as the mode before says, since nobody asked
+    -- the rules when they came.
+    since BIGINT NOT NULL,
+    before BIGINT NOT NULL,
     PRIMARY KEY (user_nid, room_id)
 ) WITHOUT_ROWID;
 CREATE INDEX push_mode_own ON push_mode (room_id, user_nid) WHERE mode = 3;

@@ -91,7 +91,7 @@ tables! {
     Profile = "profile" Replace ["user_nid", "key"] ["value", "pos"];
     AccountData = "account_data" Replace ["user_nid", "room_nid", "type"] ["content", "pos"];
     SyncFilter = "sync_filter" Keep ["user_nid", "filter_id"] ["definition"];
-    PushMode = "push_mode" Replace ["user_nid", "room_id"] ["mode"];
+    PushMode = "push_mode" Replace ["user_nid", "room_id"] ["mode", "since", "before"];
 }
 
 /// Rows of one statement. Fixed, so that statements stay prepared; below SQLite's 32,766 parameters.

@@ -6,7 +6,7 @@ use kontor_model::glob::Glob;
 use kontor_model::ids::MAX_ID_BYTES;
 use kontor_model::{Code, Error, Requester, Result};
 use kontor_store::Change;
-use kontor_store::identity::account_data;
+use kontor_store::identity::{account_data, push};
 use ruma::push::{
     Action, InsertPushRuleError, NewConditionalPushRule, NewPatternedPushRule, NewPushRule,
     NewSimplePushRule, PushCondition, RemovePushRuleError, RuleKind, Ruleset,
@@ -237,7 +237,8 @@ impl Identity {
         let before = own_rules(&rules);
         edit.apply(&mut rules)?;
         let count = own_rules(&rules);
-        let modes = modes::modes(user_id, &rules);
+        let stored_modes = push::modes(&mut self.store.reader(), user.user).await?;
+        let modes = modes::to_store(modes::modes(user_id, &rules), &stored_modes);
         let content = ruleset::store(user_id, rules)?;
         if (count > before && count > MOST_RULES) || content.len() > MOST_BYTES {
             return Err(Error::new(Code::TooLarge, "You have too many push rules. Delete some first."));

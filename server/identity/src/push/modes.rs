@@ -5,6 +5,7 @@
 //! bits that it carries, they decide event by event.
 
 use super::rules::Verdict;
+use kontor_store::identity::push::Mode;
 use ruma::UserId;
 use ruma::push::{AnyPushRuleRef, ConditionalPushRule, PushCondition, RuleKind, Ruleset};
 use std::collections::BTreeSet;
@@ -32,6 +33,23 @@ pub fn modes(user_id: &UserId, rules: &Ruleset) -> Vec<(String, i64)> {
         modes.push((String::new(), others));
     }
     modes
+}
+
+/// The modes to store, given those that are stored. Where own rules begin to decide, what came before
+/// goes on counting as it did.
+pub(super) fn to_store(modes: Vec<(String, i64)>, stored: &[Mode]) -> Vec<Mode> {
+    let of = |room: &str| stored.iter().find(|mode| mode.room_id == room);
+    let continued = |(room_id, mode): (String, i64)| {
+        let old = of(&room_id).or_else(|| of(""));
+        let (since, before) = match old {
+            _ if mode != OWN => (Some(0), mode),
+            Some(old) if old.mode == OWN => (old.since, old.before),
+            Some(old) => (None, old.mode),
+            None => (None, ALL),
+        };
+        Mode { room_id, mode, since, before }
+    };
+    modes.into_iter().map(continued).collect()
 }
 
 /// The room that a rule is about, if it is about one room only.
@@ -138,6 +156,17 @@ mod tests {
             v["underride"][3]["actions"] = json!(["notify", {"set_tweak": "sound", "value": "x"}])
         });
         assert_eq!(of(&sounds), [], "sounds do not count");
+    }
+
+    #[test]
+    fn where_own_rules_begin_what_came_before_counts_as_it_did() {
+        let row = |room: &str, mode, since, before| Mode { room_id: room.into(), mode, since, before };
+        let own = || vec![(String::new(), OWN)];
+        assert_eq!(to_store(own(), &[]), [row("", OWN, None, ALL)]);
+        assert_eq!(to_store(own(), &[row("", NOTHING, Some(0), NOTHING)]), [row("", OWN, None, NOTHING)]);
+        assert_eq!(to_store(own(), &[row("", OWN, Some(5), MENTIONS)]), [row("", OWN, Some(5), MENTIONS)]);
+        let room = to_store(vec![("!a:x".into(), OWN)], &[row("", OWN, Some(5), ALL)]);
+        assert_eq!(room, [row("!a:x", OWN, Some(5), ALL)]);
     }
 
     /// For many rulesets and events: counting by bits and mode gives what the rules themselves say.

@@ -74,14 +74,46 @@ pub async fn settings<S: Source>(source: &mut S, users: &[Nid]) -> Result<Vec<Se
     rows.iter().map(read).collect()
 }
 
+/// What a user's rules make of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// The room's Matrix id; empty = every room without a mode of its own.
+    pub room_id: String,
+    /// 0 all as usual, 1 mentions only, 2 nothing, 3 own rules decide event by event.
+    pub mode: i64,
+    /// Of mode 3: up to this position `before` holds; `None` = up to the change that writes it.
+    pub since: Option<i64>,
+    /// Of mode 3: the mode of older events.
+    pub before: i64,
+}
+
+/// What a user's rules make of rooms, as it is stored.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn modes<S: Source>(source: &mut S, user: Nid) -> Result<Vec<Mode>> {
+    let sql = "SELECT room_id, mode, since, before FROM push_mode WHERE user_nid = $1";
+    let rows = source.all(sql, vec![user.into()]).await?;
+    let read = |row: &crate::Row| {
+        let since = Some(row.int(2)?);
+        Ok(Mode { room_id: row.text(0)?, mode: row.int(1)?, since, before: row.int(3)? })
+    };
+    rows.iter().map(read).collect()
+}
+
 impl Change {
-    /// Replaces what a user's rules make of rooms, as pairs of room id (`""` = all others) and mode.
-    /// Processes that remember members with own rules hear of it.
-    pub fn replace_push_modes(&mut self, user: Nid, modes: &[(String, i64)]) {
-        self.position(Stream::PushRules, None, Some(user));
+    /// Replaces what a user's rules make of rooms. Processes that remember members with own rules
+    /// hear of it.
+    pub fn replace_push_modes(&mut self, user: Nid, modes: &[Mode]) {
+        let pos = self.position(Stream::PushRules, None, Some(user));
         self.run("DELETE FROM push_mode WHERE user_nid = $1", vec![user.into()]);
-        for (room_id, mode) in modes {
-            self.insert(Table::PushMode, vec![user.into(), room_id.as_str().into(), (*mode).into()]);
+        for mode in modes {
+            let since = mode.since.map_or_else(|| pos.clone(), Value::from);
+            let room_id = mode.room_id.as_str().into();
+            self.insert(
+                Table::PushMode,
+                vec![user.into(), room_id, mode.mode.into(), since, mode.before.into()],
+            );
         }
     }
 }
@@ -91,6 +123,10 @@ mod tests {
     use super::*;
     use crate::rooms::events::NewMembership;
     use crate::testing::stores;
+
+    fn own(room_id: &str, mode: i64) -> Mode {
+        Mode { room_id: room_id.into(), mode, since: None, before: 0 }
+    }
 
     #[tokio::test]
     async fn own_rules_count_where_no_row_of_the_room_says_otherwise() {
@@ -106,11 +142,11 @@ mod tests {
                 let row = NewMembership { room: 7, user: *user, membership, event: 1, pos, sender: 1 };
                 change.set_membership(row);
             }
-            change.replace_push_modes(users[0], &[(String::new(), 3)]);
-            change.replace_push_modes(users[1], &[(String::new(), 3), ("!r:x".into(), 2)]);
-            change.replace_push_modes(users[2], &[("!r:x".into(), 3)]);
-            change.replace_push_modes(users[3], &[("!other:x".into(), 3)]);
-            change.replace_push_modes(users[4], &[(String::new(), 3)]);
+            change.replace_push_modes(users[0], &[own("", 3)]);
+            change.replace_push_modes(users[1], &[own("", 3), own("!r:x", 2)]);
+            change.replace_push_modes(users[2], &[own("!r:x", 3)]);
+            change.replace_push_modes(users[3], &[own("!other:x", 3)]);
+            change.replace_push_modes(users[4], &[own("", 3)]);
             store.submit(change).await.unwrap();
             let mut reader = store.reader();
             let own = members_with_own_rules(&mut reader, 7, "!r:x").await.unwrap();

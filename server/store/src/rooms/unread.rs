@@ -92,7 +92,8 @@ pub async fn counts<S: Source>(
 /// event; joins are written in the order in which they must be made.
 ///
 /// - `joined`: rooms, with their mode, the place of joining, and those of receipts.
-/// - `seen`: up to where everything is read (`seen`), and the main timeline (`main`).
+/// - `seen`: up to where everything is read (`seen`), and the main timeline (`main`); and the mode by
+///   which the bits of events count, up to the place `until` from which on own rules decided.
 /// - `part`: behind which place events are looked at, so that a room that nobody ever read costs no
 ///   more than [`MOST`] events of each sort: plain ones, related ones, and those for this user alone.
 /// - `own`, `mine`: the same, the main timeline being read up to the user's last plain event too.
@@ -101,7 +102,8 @@ pub async fn counts<S: Source>(
 /// - Then the three sorts are counted.
 const COUNTS: &str = concat!(
     "WITH joined AS MATERIALIZED (SELECT m.room_nid AS room, m.ord AS entry, \
-     coalesce(o.mode, d.mode, 0) AS mode, \
+     coalesce(o.mode, d.mode, 0) AS mode, coalesce(o.since, d.since) AS since, \
+     coalesce(o.before, d.before) AS before, \
      coalesce((SELECT max(r.ord) FROM receipt r WHERE r.room_nid = m.room_nid AND r.user_nid = $1 \
      AND r.kind IN ('m.read', 'm.read.private') AND r.thread = ''), m.ord) AS seen, \
      coalesce((SELECT max(r.ord) FROM receipt r WHERE r.room_nid = m.room_nid AND r.user_nid = $1 \
@@ -110,22 +112,23 @@ const COUNTS: &str = concat!(
      LEFT JOIN push_mode o ON o.user_nid = $1 AND o.room_id = k.room_id \
      LEFT JOIN push_mode d ON d.user_nid = $1 AND d.room_id = '' \
      WHERE m.room_nid = w.id AND m.user_nid = $1 AND m.membership = 'join' AND k.room_nid = m.room_nid), \
-     seen AS MATERIALIZED (SELECT room, mode, CASE WHEN seen > entry THEN seen ELSE entry END AS seen, \
+     seen AS MATERIALIZED (SELECT room, CASE WHEN mode = 3 THEN before ELSE mode END AS mode, \
+     CASE WHEN mode = 3 THEN since ELSE 9223372036854775807 END AS until, CASE WHEN seen > entry THEN seen ELSE entry END AS seen, \
      CASE WHEN main > seen AND main > entry THEN main WHEN seen > entry THEN seen ELSE entry END AS main \
      FROM joined WHERE mode <> 2), \
-     part AS MATERIALIZED (SELECT s.room, s.mode, s.seen, s.main, \
+     part AS MATERIALIZED (SELECT s.room, s.mode, s.until, s.seen, s.main, \
      coalesce((SELECT e.ord - 1 FROM event e WHERE e.room_nid = s.room AND e.ord > s.main AND e.notifies > 0 \
      AND e.rel_type IS NULL ORDER BY e.ord DESC LIMIT 1 OFFSET $4), s.main) AS plain, \
      coalesce((SELECT e.ord - 1 FROM event e WHERE e.room_nid = s.room AND e.ord > s.seen AND e.notifies > 0 \
      AND e.rel_type IS NOT NULL ORDER BY e.ord DESC LIMIT 1 OFFSET $4), s.seen) AS related, \
      coalesce((SELECT n.ord - 1 FROM notification n WHERE n.user_nid = $1 AND n.room_nid = s.room \
      AND n.ord > s.seen ORDER BY n.ord DESC LIMIT 1 OFFSET $4), s.seen) AS single FROM seen s), \
-     own AS MATERIALIZED (SELECT p.room, p.mode, p.seen, p.main, p.plain, p.related, p.single, \
+     own AS MATERIALIZED (SELECT p.room, p.mode, p.until, p.seen, p.main, p.plain, p.related, p.single, \
      (SELECT e.ord FROM event e WHERE e.room_nid = p.room AND e.ord > p.plain AND e.notifies > 0 \
      AND e.rel_type IS NULL AND e.sender_nid = $1 ORDER BY e.ord DESC LIMIT 1) AS own FROM part p), \
-     mine AS MATERIALIZED (SELECT room, mode, seen, coalesce(own, main) AS main, \
+     mine AS MATERIALIZED (SELECT room, mode, until, seen, coalesce(own, main) AS main, \
      coalesce(own, plain) AS plain, related, single FROM own), \
-     related AS MATERIALIZED (SELECT m.room, m.mode, m.main, m.seen, e.ord, e.sender_nid, e.notifies, coalesce(",
+     related AS MATERIALIZED (SELECT m.room, m.mode, m.until, m.main, m.seen, e.ord, e.sender_nid, e.notifies, coalesce(",
     thread_of!(),
     ", 'main') AS thread FROM mine m CROSS JOIN event e",
     thread_joins!(),
@@ -140,19 +143,19 @@ const COUNTS: &str = concat!(
      CAST(sum(CASE WHEN e.notifies = 3 OR e.notifies = m.mode + 1 THEN 1 ELSE 0 END) AS BIGINT), \
      CAST(sum(CASE WHEN e.notifies > 1 THEN 1 ELSE 0 END) AS BIGINT) \
      FROM mine m CROSS JOIN event e WHERE e.room_nid = m.room AND e.ord > m.plain \
-     AND e.notifies > 0 AND e.rel_type IS NULL AND m.mode < 2 AND e.sender_nid <> $1 \
+     AND e.notifies > 0 AND e.rel_type IS NULL AND m.mode < 2 AND e.ord <= m.until AND e.sender_nid <> $1 \
      AND e.sender_nid NOT IN ID_SET($3) GROUP BY m.room \
      UNION ALL SELECT e.room, e.thread, \
      CAST(sum(CASE WHEN e.notifies = 3 OR e.notifies = e.mode + 1 THEN 1 ELSE 0 END) AS BIGINT), \
      CAST(sum(CASE WHEN e.notifies > 1 THEN 1 ELSE 0 END) AS BIGINT) \
      FROM related e LEFT JOIN threads t ON t.room = e.room AND t.thread = e.thread \
-     WHERE e.mode < 2 AND e.ord > CASE WHEN e.thread = 'main' THEN e.main ELSE coalesce(t.ord, e.seen) END \
+     WHERE e.mode < 2 AND e.ord <= e.until AND e.ord > CASE WHEN e.thread = 'main' THEN e.main ELSE coalesce(t.ord, e.seen) END \
      AND e.sender_nid <> $1 AND e.sender_nid NOT IN ID_SET($3) GROUP BY e.room, e.thread \
      UNION ALL SELECT s.room, s.thread, \
-     CAST(sum(CASE WHEN s.mode < 2 AND (s.notifies = 3 OR s.notifies = s.mode + 1) THEN 0 ELSE s.notify END) \
+     CAST(sum(CASE WHEN s.mode < 2 AND s.ord <= s.until AND (s.notifies = 3 OR s.notifies = s.mode + 1) THEN 0 ELSE s.notify END) \
      AS BIGINT), \
-     CAST(sum(CASE WHEN s.mode < 2 AND s.notifies > 1 THEN 0 ELSE s.highlight END) AS BIGINT) \
-     FROM (SELECT m.room, m.mode, m.main, m.seen, n.ord, n.notify, n.highlight, e.sender_nid, e.notifies, coalesce(",
+     CAST(sum(CASE WHEN s.mode < 2 AND s.ord <= s.until AND s.notifies > 1 THEN 0 ELSE s.highlight END) AS BIGINT) \
+     FROM (SELECT m.room, m.mode, m.until, m.main, m.seen, n.ord, n.notify, n.highlight, e.sender_nid, e.notifies, coalesce(",
     thread_of!(),
     ", 'main') AS thread FROM mine m CROSS JOIN notification n CROSS JOIN event e",
     thread_joins!(),
@@ -234,6 +237,9 @@ mod tests {
         events: Vec<Told>,
         receipts: HashMap<(&'static str, String), i64>,
         mode: i64,
+        /// Of mode 3: the place up to which `before` holds.
+        since: i64,
+        before: i64,
         entry: i64,
     }
 
@@ -270,10 +276,11 @@ mod tests {
                     continue;
                 }
                 let (notify, highlight) = event.row.unwrap_or_default();
-                let (notify, highlight) = match self.mode {
+                let by_old_mode = self.mode == 3 && event.ord <= self.since;
+                let (notify, highlight) = match if by_old_mode { self.before } else { self.mode } {
                     0 => (notify || event.bits & 1 > 0, highlight || event.bits & 2 > 0),
                     1 => (notify || event.bits & 2 > 0, highlight || event.bits & 2 > 0),
-                    3 => (notify, highlight),
+                    _ if self.mode == 3 => (notify, highlight),
                     _ => (false, false),
                 };
                 let count = Count { notifications: notify.into(), highlights: highlight.into() };
@@ -288,7 +295,9 @@ mod tests {
     }
 
     fn tell(dice: &mut Dice) -> Tale {
-        let mut tale = Tale { mode: dice.below(4) as i64, entry: dice.below(6) as i64, ..Tale::default() };
+        let mut roll = |n: u64| dice.below(n) as i64;
+        let (mode, since, before, entry) = (roll(4), roll(30), roll(3), roll(6));
+        let mut tale = Tale { mode, since, before, entry, ..Tale::default() };
         for index in 0..dice.below(30) as usize {
             let relation = (index > 0 && dice.one_in(2)).then(|| {
                 let kind = if dice.one_in(2) { "m.thread" } else { "m.reference" };
@@ -382,8 +391,11 @@ mod tests {
             change.set_receipt(receipt);
         }
         // A mode of one room must win over that of all others.
-        change.insert(Table::PushMode, vec![ME.into(), room_id.into(), tale.mode.into()]);
-        change.insert(Table::PushMode, vec![ME.into(), "".into(), 2.into()]);
+        change.insert(
+            Table::PushMode,
+            vec![ME.into(), room_id.into(), tale.mode.into(), tale.since.into(), tale.before.into()],
+        );
+        change.insert(Table::PushMode, vec![ME.into(), "".into(), 2.into(), 0.into(), 0.into()]);
         store.submit(change).await.unwrap();
     }
 
