@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::table::{CHUNKS, OnConflict, Table, insert_sql};
 use crate::value::{Value, arguments};
 use kontor_model::{Code, Error, Nid, Pos};
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, Row, Transaction};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor, Row, Transaction};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -99,7 +99,24 @@ pub(super) async fn write<'a>(
     changes: impl Iterator<Item = &'a Change>,
 ) -> Outcome<Vec<Verdict>> {
     let changes: Vec<_> = changes.collect();
-    let mut tx = pool.begin_with(dialect.begin_write()).await?;
+    let mut connection = pool.acquire().await?;
+    let outcome = write_on(&mut connection, pool, dialect, statements, &changes).await;
+    if matches!(&outcome, Err(Failure::Refused(error)) if !error.is_conflict()) {
+        // On a full disk SQLite ends the transaction by itself. The driver's own rollback then
+        // fails and it takes the connection to be inside a transaction for ever.
+        let _ = connection.close().await;
+    }
+    outcome
+}
+
+async fn write_on(
+    connection: &mut AnyConnection,
+    pool: &AnyPool,
+    dialect: Dialect,
+    statements: &mut Statements,
+    changes: &[&Change],
+) -> Outcome<Vec<Verdict>> {
+    let mut tx = connection.begin_with(dialect.begin_write()).await?;
     if let Some(lock) = dialect.write_lock() {
         tx.execute(AssertSqlSafe(lock)).await?;
     }
@@ -109,7 +126,7 @@ pub(super) async fn write<'a>(
             *alive = guards(&mut tx, dialect, statements, &change.guards, changes.len() > 1).await?;
         }
     }
-    rooms(&mut tx, statements, &changes, &mut alive).await?;
+    rooms(&mut tx, statements, changes, &mut alive).await?;
     let survivors = || changes.iter().zip(&alive).filter(|(_, alive)| **alive).map(|(change, _)| *change);
     let (newest, identity) = newest(&mut tx, dialect).await?;
     let firsts = positions(&mut tx, statements, newest, survivors()).await?;
@@ -136,7 +153,7 @@ pub(super) async fn write<'a>(
 
 /// Commits; when the answer is lost, asks the database what became of it.
 async fn commit(
-    tx: Transaction<'static, sqlx::Any>,
+    tx: Transaction<'_, sqlx::Any>,
     pool: &AnyPool,
     dialect: Dialect,
     identity: &str,
@@ -168,7 +185,7 @@ async fn run(connection: &mut AnyConnection, sql: Arc<str>, values: Vec<Value>) 
 
 /// Runs the guards of one change; a failed one undoes those before it.
 async fn guards(
-    tx: &mut Transaction<'static, sqlx::Any>,
+    tx: &mut Transaction<'_, sqlx::Any>,
     dialect: Dialect,
     statements: &mut Statements,
     guards: &[Guard],
@@ -211,7 +228,7 @@ fn rooms_sql(rows: usize) -> String {
 /// Moves every room of the batch by its whole chain of steps in one statement; changes whose room
 /// moved meanwhile, and those that stand on them, are dropped.
 async fn rooms(
-    tx: &mut Transaction<'static, sqlx::Any>,
+    tx: &mut Transaction<'_, sqlx::Any>,
     statements: &mut Statements,
     changes: &[&Change],
     alive: &mut [bool],
@@ -261,7 +278,7 @@ async fn rooms(
     Ok(())
 }
 
-async fn newest(tx: &mut Transaction<'static, sqlx::Any>, dialect: Dialect) -> Outcome<(i64, String)> {
+async fn newest(tx: &mut Transaction<'_, sqlx::Any>, dialect: Dialect) -> Outcome<(i64, String)> {
     let row = tx.fetch_one(dialect.newest_position()).await?;
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
@@ -274,7 +291,7 @@ fn log_sql(rows: usize) -> String {
 
 /// Takes the positions; returns the first one of each change.
 async fn positions<'a>(
-    tx: &mut Transaction<'static, sqlx::Any>,
+    tx: &mut Transaction<'_, sqlx::Any>,
     statements: &mut Statements,
     newest: i64,
     changes: impl Iterator<Item = &'a Change>,
@@ -313,7 +330,7 @@ fn placed(values: &[Value], first: i64) -> Vec<Value> {
 
 /// One statement per table and chunk, in the order of [`Table`].
 async fn inserts<'a>(
-    tx: &mut Transaction<'static, sqlx::Any>,
+    tx: &mut Transaction<'_, sqlx::Any>,
     statements: &mut Statements,
     changes: impl Iterator<Item = (&'a Change, i64)>,
 ) -> Outcome<()> {
