@@ -201,6 +201,9 @@ pub fn contents<'a>(receipts: impl IntoIterator<Item = &'a Receipt>) -> Vec<Cont
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kontor_store::rooms::events::{NewEvent, NewMembership};
+    use kontor_store::{Options, RoomStep, Store};
+    use std::sync::Arc;
 
     fn receipt(user: &str, event: &str, thread: &str) -> Receipt {
         Receipt {
@@ -236,5 +239,128 @@ mod tests {
         assert!(is_in_thread(&main, "$root", "$root"), "a root is read in its thread too");
         assert!(!is_in_thread(&main, "$e", "$root") && !is_in_thread(&inside, "$e", "main"));
         assert!(!is_in_thread(&inside, "$e", "$other"));
+    }
+
+    struct Still;
+    impl kontor_model::Clock for Still {
+        fn now(&self) -> Ms {
+            1
+        }
+    }
+    impl kontor_model::Random for Still {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    fn event<'a>(ord: i64, id: &'a str, root: Option<&'a str>) -> NewEvent<'a> {
+        NewEvent {
+            event: ord,
+            event_id: id,
+            room: ROOM,
+            pos: Some(ord.into()),
+            ord: Some(ord.into()),
+            depth: 1,
+            kind: "m.room.message",
+            sender: 99,
+            state_key: None,
+            replaces: None,
+            snapshot: None,
+            origin_ts: 0,
+            received_ts: 0,
+            retention_ts: 0,
+            rejected: false,
+            soft_failed: false,
+            relation: root.map(|root| (root, "m.thread")),
+            notifies: 1,
+            skeleton: "{}".into(),
+            content: "{}",
+            extra: None,
+        }
+    }
+
+    const ROOM: Nid = 7;
+
+    /// A room with the events `$1`, `$2` and, in the thread of `$1`, `$3`; joined at place 2.
+    async fn room(store: &Store, me: Nid) {
+        let mut change = Change::default();
+        change.make_room(
+            "!r:x",
+            "12",
+            false,
+            0,
+            RoomStep {
+                room: ROOM,
+                from: 0,
+                to: 1,
+                depth: 1,
+                extremities: "[]".into(),
+                last_ord: 3.into(),
+                linear: true,
+                snapshot: None,
+            },
+        );
+        let joined =
+            NewMembership { room: ROOM, user: me, membership: "join", event: 2, pos: 2.into(), sender: me };
+        change.set_membership(joined);
+        change.add_event(event(1, "$1", None));
+        change.add_event(event(2, "$2", None));
+        change.add_event(event(3, "$3", Some("$1")));
+        store.submit(change).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn marks_move_forward_only_to_events_of_the_room_and_within_their_thread() {
+        let folder = std::env::temp_dir().join(format!("kontor-rooms-receipts-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let url = format!("sqlite://{}", folder.join("kontor.db").display());
+        let store = Store::open(&Options { url, readers: 1 }).await.unwrap();
+        let me = store.name("@me:x").await.unwrap();
+        room(&store, me).await;
+        let rooms = Rooms::new(store.clone(), Arc::new(Still), &Still, crate::world::signer());
+        let user = Requester {
+            user_id: crate::world::user("@me:x"),
+            user: me,
+            device_id: "D".into(),
+            session: 1,
+            epoch: 0,
+            admin: false,
+            guest: false,
+        };
+        let room_id = RoomId::parse("!r:x").unwrap();
+        let plan = async |kind, event_id, thread| {
+            rooms.mark_read(&user, &room_id, &[Mark { kind, event_id, thread }], 5).await
+        };
+        for (kind, event_id, thread, moves) in [
+            (Kind::Read, "$3", None, true),
+            (Kind::Read, "$2", None, false),
+            (Kind::Read, "$2", Some("main"), true),
+            (Kind::Read, "$3", Some("$1"), true),
+            (Kind::ReadPrivate, "$2", None, true),
+            (Kind::FullyRead, "$3", None, true),
+            (Kind::FullyRead, "$2", None, false),
+        ] {
+            let change = plan(kind, event_id, thread).await.unwrap();
+            assert_eq!(!change.is_empty(), moves, "{kind:?} {event_id} {thread:?}");
+            if moves {
+                store.submit(change).await.unwrap();
+            }
+        }
+        for (kind, event_id, thread, code) in [
+            (Kind::Read, "$9", None, Code::NotFound),
+            // It came before the joining, in a room without any history to tell.
+            (Kind::Read, "$1", None, Code::NotFound),
+            (Kind::Read, "$3", Some("main"), Code::InvalidParam),
+            (Kind::Read, "$2", Some("$1"), Code::InvalidParam),
+            (Kind::FullyRead, "$3", Some("main"), Code::InvalidParam),
+        ] {
+            let refused = plan(kind, event_id, thread).await.unwrap_err();
+            assert_eq!(refused.code, code, "{kind:?} {event_id} {thread:?}");
+        }
+        let elsewhere = RoomId::parse("!other:x").unwrap();
+        let mark = Mark { kind: Kind::Read, event_id: "$2", thread: None };
+        assert_eq!(rooms.mark_read(&user, &elsewhere, &[mark], 5).await.unwrap_err().code, Code::Forbidden);
+        store.close().await;
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }
