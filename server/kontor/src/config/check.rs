@@ -171,6 +171,14 @@ impl Config {
                  require_verification).",
             ));
         }
+        for (key, set) in [
+            ("rooms.public_rooms_without_login", self.rooms.public_rooms_without_login),
+            ("sync.response_cache_seconds", self.sync.response_cache_seconds > 0),
+        ] {
+            if set {
+                warnings.push(format!("{key} has no effect in this version."));
+            }
+        }
         for listener in &self.listener {
             if listener.tls_cert.is_none() && !listener.bind.ip().is_loopback() {
                 warnings.push(format!(

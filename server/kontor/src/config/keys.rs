@@ -231,7 +231,8 @@ section! {
         /// Version of new rooms for which the client asks for none: one of `"10"`, `"11"`, `"12"`.
         default_version: String = String::from("12");
 
-        /// Whether the public room list can be read without logging in.
+        /// Whether the public room list can be read without logging in. This version has no public
+        /// room list to read yet, so that setting it has no effect but a warning.
         public_rooms_without_login: bool = false;
 
         /// Who may publish a room in the public room list: `"everyone"` (whom the room allows to)
@@ -271,7 +272,8 @@ section! {
     /// Synchronisation of clients.
     pub struct Sync {
         /// For how many seconds an answer is kept for a client that asks again with the same
-        /// token, as after a broken connection. 0 keeps none.
+        /// token, as after a broken connection. 0 keeps none. This version makes every answer anew,
+        /// so that setting it has no effect but a warning.
         response_cache_seconds: u32 = 0;
     }
 }
