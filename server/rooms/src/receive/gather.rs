@@ -108,7 +108,7 @@ impl Gathering<'_> {
     }
 
     /// Fetches parents; returns how many came.
-    async fn parents(&mut self, batch: &Batch<'_>, missing: &[OwnedEventId], limit: usize) -> Result<usize> {
+    async fn parents(&mut self, batch: &mut Batch<'_>, missing: &[OwnedEventId], limit: usize) -> Result<usize> {
         let room = batch.head.room_id.clone();
         let lacks = |item: &&Item| {
             !item.auth_only && item.pdu.prev_events.iter().any(|id| missing.contains(id))
@@ -122,16 +122,18 @@ impl Gathering<'_> {
             let answer = self.peers.events(&room, &ids).await;
             got.extend(self.checked(batch, answer, limit).await?);
         }
-        // Only what really leads up to the events in question.
+        batch.load(got.keys()).await?;
+        // Only what really leads up to the events in question, and is not here already.
         let mut wanted = missing.to_vec();
         let mut taken = 0;
         while let Some(id) = wanted.pop() {
             let Some(signed) = got.remove(&id) else { continue };
-            wanted.extend(signed.pdu.prev_events.iter().cloned());
-            if !self.items.contains_key(&id) {
-                self.add(from_wire(signed, false, false));
-                taken += 1;
+            if self.items.contains_key(&id) || batch.loaded(&id).is_some() || batch.elsewhere.contains(&id) {
+                continue;
             }
+            wanted.extend(signed.pdu.prev_events.iter().cloned());
+            self.add(from_wire(signed, false, false));
+            taken += 1;
         }
         Ok(taken)
     }

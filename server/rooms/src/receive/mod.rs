@@ -135,7 +135,9 @@ impl Receiver<'_> {
 }
 
 fn finish(batch: Batch<'_>, from: i64, outcomes: Vec<(Option<OwnedEventId>, Outcome)>) -> Received {
-    let new: HashSet<_> = batch.records.iter().map(|record| record.known.pdu.event_id.clone()).collect();
+    // What was only fetched to authorise others is still waited for as an event of the room.
+    let settled = batch.records.iter().filter(|record| record.standing != record::Standing::Fetched);
+    let new: HashSet<_> = settled.map(|record| record.known.pdu.event_id.clone()).collect();
     let came = batch.awaited.iter().map(|row| row.event_id.clone()).filter(|id| new.contains(id));
     let mut came: Vec<_> = came.collect();
     came.sort();

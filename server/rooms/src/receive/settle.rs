@@ -97,12 +97,19 @@ impl Batch<'_> {
         if let Err(reason) = against_auth.and_then(|()| allowed(&self.head, pdu, &before.state)) {
             return Ok(Judgement::Rejected(reason, Some(before)));
         }
-        if !self.follows_all(&pdu.prev_events)
-            && let Err(reason) = allowed(&self.head, pdu, &self.head.state)
-        {
-            return Ok(Judgement::SoftFailed(reason, before));
+        if self.follows_all(&pdu.prev_events) && item.claimed.is_none() {
+            return Ok(Judgement::Accepted(before));
         }
-        Ok(Judgement::Accepted(before))
+        // Beyond a gap the current state lacks what happened in it, so both count.
+        let current = StateAt { state: Arc::clone(&self.head.state), snapshot: None };
+        let current = match &item.claimed {
+            Some(_) => self.merge(vec![current, before.clone()]).await?,
+            None => current,
+        };
+        match allowed(&self.head, pdu, &current.state) {
+            Ok(()) => Ok(Judgement::Accepted(before)),
+            Err(reason) => Ok(Judgement::SoftFailed(reason, before)),
+        }
     }
 
     /// The first two checks: the form of its auth events, and whether they allow it.
@@ -183,7 +190,8 @@ impl Batch<'_> {
         let after = after.or_else(|| before.clone().map(|at| with(stored(at, &known), &known)));
         self.learn(Arc::clone(&known), after);
         if item.claimed.is_some() && accepted {
-            let lacking = item.pdu.prev_events.iter().filter(|id| self.loaded(id).is_none());
+            let placed = |id: &EventId| self.loaded(id).is_some_and(|parent| self.has_state(parent));
+            let lacking = item.pdu.prev_events.iter().filter(|id| !placed(id));
             let gaps: Vec<_> = lacking.map(|id| (id.clone(), known.nid)).collect();
             self.gaps.extend(gaps);
         }

@@ -1,0 +1,12 @@
+//! The event pipeline, driven with signed events of invented servers; no database, no network.
+
+mod forks;
+mod gaps;
+mod house;
+mod receiving;
+mod redactions;
+mod resolution;
+mod stored;
+mod vectors;
+mod versions;
+mod world;
