@@ -21,8 +21,11 @@ pub struct Source {
 impl Source {
     /// Reads `whole` as if it were the file at `path`.
     pub fn new(path: &str, whole: &str) -> Self {
+        Self::read(path, whole, is_test_file(path))
+    }
+
+    fn read(path: &str, whole: &str, only_tests: bool) -> Self {
         let (text, code) = strip(whole);
-        let only_tests = is_test_file(path);
         let hidden = if only_tests { vec![(0, code.len())] } else { test_items(&code) };
         Self {
             path: path.to_owned(),
@@ -81,14 +84,44 @@ pub fn all() -> &'static [Source] {
             collect(&root.join(folder), &mut files);
         }
         files.sort();
-        files.iter().map(|path| read(&root, path)).collect()
+        let texts: Vec<(String, String)> = files.iter().map(|path| text_of(&root, path)).collect();
+        from_texts(&texts)
     })
 }
 
-fn read(root: &Path, path: &Path) -> Source {
+fn text_of(root: &Path, path: &Path) -> (String, String) {
     let whole = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let name = path.strip_prefix(root).expect("below the root").to_string_lossy().replace('\\', "/");
-    Source::new(&name, &whole)
+    (name, whole)
+}
+
+/// Sources of (path, text), where a file that another one declares under `#[cfg(test)]` is known
+/// as one that only tests see.
+fn from_texts(texts: &[(String, String)]) -> Vec<Source> {
+    let only_tests: Vec<String> = texts.iter().flat_map(|(path, whole)| test_modules(path, whole)).collect();
+    let is_test = |path: &str| {
+        let module = path.trim_end_matches(".rs").trim_end_matches("/mod");
+        let below = |root: &String| {
+            module.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        is_test_file(path) || only_tests.iter().any(below)
+    };
+    texts.iter().map(|(path, whole)| Source::read(path, whole, is_test(path))).collect()
+}
+
+/// The files, without `.rs`, of the modules that `whole` declares under `#[cfg(test)]`.
+fn test_modules(path: &str, whole: &str) -> Vec<String> {
+    const CFG: &str = "#[cfg(test)]";
+    let folder = match path.rsplit_once('/') {
+        Some((folder, "lib.rs" | "main.rs" | "mod.rs")) => folder,
+        _ => path.trim_end_matches(".rs"),
+    };
+    let (_, code) = strip(whole);
+    let declared = code.match_indices(CFG).filter_map(|(at, _)| {
+        let item = code[at + CFG.len()..].split([';', '{']).next()?;
+        Some(item.split_once("mod ")?.1.trim())
+    });
+    declared.map(|name| format!("{folder}/{name}")).collect()
 }
 
 fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
@@ -264,4 +297,20 @@ fn twelve() {}
         assert!(contains_word(&source.code, word), "{word} is missing in {}", source.code);
     }
     assert_eq!(source.whole.lines().count(), source.code.lines().count());
+}
+
+#[test]
+fn files_that_only_tests_see_are_told_from_others() {
+    let texts = [
+        ("server/x/src/lib.rs", "#[cfg(test)]\npub(crate) mod testing;\nmod real;"),
+        ("server/x/src/testing.rs", "fn hidden() {}"),
+        ("server/x/src/testing/more.rs", "fn hidden() {}"),
+        ("server/x/src/real.rs", "fn seen() {}\n#[cfg(test)]\nmod deep;"),
+        ("server/x/src/real/deep.rs", "fn hidden() {}"),
+    ]
+    .map(|(path, whole)| (path.to_owned(), whole.to_owned()));
+    for source in from_texts(&texts) {
+        assert!(!contains_word(&source.code, "hidden"), "{} is only for tests", source.path);
+        assert_eq!(contains_word(&source.code, "seen"), source.path.ends_with("real.rs"), "{}", source.path);
+    }
 }
