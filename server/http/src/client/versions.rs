@@ -39,6 +39,11 @@ pub(crate) fn discovery(app: &App) -> serde_json::Value {
     json!({ "m.homeserver": { "base_url": app.settings.public_base_url } })
 }
 
+/// Which fields of a profile its user may set: any, but guests only the name that others see.
+fn profile_fields(guest: bool) -> serde_json::Value {
+    if guest { json!({ "enabled": true, "allowed": ["displayname"] }) } else { json!({ "enabled": true }) }
+}
+
 /// `GET /_matrix/client/v3/capabilities`
 async fn capabilities(caller: Caller) -> Answer {
     let guest = caller.requester.guest;
@@ -49,6 +54,7 @@ async fn capabilities(caller: Caller) -> Answer {
         "m.room_versions": { "default": room_version::DEFAULT, "available": rooms },
         "m.set_displayname": { "enabled": true },
         "m.set_avatar_url": { "enabled": !guest },
+        "m.profile_fields": profile_fields(guest),
         "m.3pid_changes": { "enabled": false },
         "m.get_login_token": { "enabled": !guest },
     });
