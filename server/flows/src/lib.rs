@@ -71,3 +71,6 @@ impl Flows {
         let _ = stop.wait_for(|stop| *stop).await;
     }
 }
+
+#[cfg(test)]
+mod testing;

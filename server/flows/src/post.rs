@@ -167,3 +167,6 @@ fn ids(chain: &Chain) -> Vec<OwnedEventId> {
 pub(crate) fn first(ids: Vec<OwnedEventId>) -> Result<OwnedEventId> {
     ids.into_iter().next().ok_or_else(|| Error::internal("a post without events"))
 }
+
+#[cfg(test)]
+mod tests;
