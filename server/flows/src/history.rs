@@ -265,6 +265,9 @@ impl<'a> RoomReading<'a> {
     ) -> Result<(Vec<VisibleEvent>, Option<RoomToken>)> {
         let limit = request.limit.min(MAX_LIMIT);
         let mut chunk = Vec::new();
+        if request.filter.admits_nothing() || !request.filter.admits_room(&self.room_id) {
+            return Ok((chunk, None));
+        }
         let mut place = from;
         let mut scanned = 0;
         let backward = request.direction == Direction::Backward;

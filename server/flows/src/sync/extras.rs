@@ -12,7 +12,7 @@ use kontor_model::filter::Facts;
 use kontor_model::position::RoomToken;
 use kontor_model::{Error, Nid, Pos, Result};
 use kontor_rooms::{StrippedEvent, Viewer, Visibility};
-use kontor_store::rooms::members::{self, MyRoom};
+use kontor_store::rooms::members::MyRoom;
 use kontor_store::rooms::unread::Unread;
 use kontor_store::rooms::{events, receipts, state, unread};
 use serde_json::value::{RawValue, to_raw_value};
@@ -37,7 +37,6 @@ const STRIPPED: [&str; 9] = [
 struct Extras {
     receipts: HashMap<Nid, Box<RawValue>>,
     unread: HashMap<Nid, Unread>,
-    summaries: HashMap<Nid, members::Summary>,
 }
 
 impl Reading<'_> {
@@ -46,7 +45,7 @@ impl Reading<'_> {
         plan: &Plan,
         mut rooms: HashMap<Nid, RoomEvents>,
     ) -> Result<Answer> {
-        let extras = self.extras(plan, &rooms).await?;
+        let extras = self.extras(plan).await?;
         let mut account_data = self.room_account_data(plan)?;
         let mut sections = RoomSections::default();
         let projection = self.request.filter.projection();
@@ -68,7 +67,12 @@ impl Reading<'_> {
                 sections.leave.insert(room_id, Left { state, timeline, account_data });
                 continue;
             }
-            let joined = self.joined(plan, part, timeline, state, account_data, &extras)?;
+            let mut joined = self.joined(plan, part, timeline, state, account_data, &extras)?;
+            joined.summary = events.summary.map(|summary| Summary {
+                heroes: summary.heroes.into_iter().map(|hero| hero.user_id).collect(),
+                joined: summary.joined,
+                invited: summary.invited,
+            });
             if self.whole() || part.fresh || !joined.is_empty() {
                 sections.join.insert(room_id, joined);
             }
@@ -103,13 +107,8 @@ impl Reading<'_> {
         };
         let by_thread = filter.timeline.unread_thread_notifications;
         let threads = unread.threads.iter().filter(|_| by_thread);
-        let summary = extras.summaries.get(&room).map(|summary| Summary {
-            heroes: summary.heroes.clone(),
-            joined: summary.joined,
-            invited: summary.invited,
-        });
         Ok(Joined {
-            summary,
+            summary: None,
             state,
             timeline,
             ephemeral: ephemeral.into(),
@@ -121,7 +120,7 @@ impl Reading<'_> {
         })
     }
 
-    async fn extras(&mut self, plan: &Plan, rooms: &HashMap<Nid, RoomEvents>) -> Result<Extras> {
+    async fn extras(&mut self, plan: &Plan) -> Result<Extras> {
         let mut extras = Extras::default();
         let joined: Vec<&Part> = plan.parts.iter().filter(|part| !part.left).collect();
         let ids: Vec<Nid> = joined.iter().map(|part| part.my.room).collect();
@@ -137,12 +136,6 @@ impl Reading<'_> {
             ignored.extend(self.flows.store.known_name(name).await?);
         }
         extras.unread = unread::counts(&mut self.snapshot, user, &ids, &ignored).await?;
-        let members_changed = |part: &&&Part| {
-            let told = rooms.get(&part.my.room).map(|events| events.timeline.iter().chain(&events.state));
-            part.fresh || told.is_some_and(|mut told| told.any(|event| event.row().kind == "m.room.member"))
-        };
-        let changed: Vec<Nid> = joined.iter().filter(members_changed).map(|part| part.my.room).collect();
-        extras.summaries = members::summaries(&mut self.snapshot, user, &changed).await?;
         Ok(extras)
     }
 

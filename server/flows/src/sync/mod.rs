@@ -168,6 +168,7 @@ impl Reading<'_> {
     async fn collect(&mut self, typing_since: Option<u64>) -> Result<Answer> {
         let plan = Plan::make(self, typing_since).await?;
         let mut rooms = self.timelines(&plan).await?;
+        self.summaries(&plan, &mut rooms).await?;
         self.states(&plan, &mut rooms).await?;
         self.redactions(&plan, &mut rooms).await?;
         let mut answer = self.assemble(&plan, rooms).await?;

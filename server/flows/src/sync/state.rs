@@ -68,19 +68,23 @@ impl Reading<'_> {
         wanted
     }
 
-    /// Member events of those whose events are told, for clients that load members lazily: the
-    /// reader's own, the senders', and all changes of membership that the timeline left out.
+    /// Member events of those whose names are needed, for clients that load members lazily: the
+    /// reader's own, the senders', and the heroes'. Changes of membership that the timeline left out
+    /// are told as any others.
     async fn lazy_members(&mut self, plan: &Plan, rooms: &HashMap<Nid, RoomEvents>) -> Result<Vec<Nid>> {
         let mut pairs: HashSet<(Nid, Nid)> = HashSet::new();
+        let mut nids = Vec::new();
         for part in &plan.parts {
             let Some(events) = rooms.get(&part.my.room) else { continue };
+            let heroes = events.summary.iter().flat_map(|summary| &summary.heroes);
+            nids.extend(heroes.map(|hero| hero.event));
             pairs.extend(events.timeline.iter().map(|event| (part.my.room, event.row().sender_nid)));
             if part.fresh {
                 pairs.insert((part.my.room, self.user()));
             }
         }
         if pairs.is_empty() {
-            return Ok(Vec::new());
+            return Ok(nids);
         }
         let distinct =
             |list: Vec<Nid>| list.into_iter().collect::<HashSet<_>>().into_iter().collect::<Vec<_>>();
@@ -88,7 +92,8 @@ impl Reading<'_> {
         let users = distinct(pairs.iter().map(|pair| pair.1).collect());
         let found = state::member_events(&mut self.snapshot, &in_rooms, &users).await?;
         let wanted = found.into_iter().filter(|(room, user, _)| pairs.contains(&(*room, *user)));
-        Ok(wanted.map(|(_, _, event)| event).collect())
+        nids.extend(wanted.map(|(_, _, event)| event));
+        Ok(nids)
     }
 
     fn hand_out(&self, plan: &Plan, rooms: &mut HashMap<Nid, RoomEvents>, rows: Vec<EventRow>) {

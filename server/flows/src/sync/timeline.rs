@@ -6,6 +6,7 @@ use kontor_model::filter::{EventFilter, Facts};
 use kontor_model::{Nid, Result};
 use kontor_rooms::{Viewer, VisibleEvent};
 use kontor_store::rooms::events::{self, EventRow};
+use kontor_store::rooms::members::{self, Summary};
 use std::collections::HashMap;
 
 /// Events of a room where the client asks for no number.
@@ -24,11 +25,23 @@ pub(super) struct RoomEvents {
     pub start: i64,
     /// State that the timeline does not tell.
     pub state: Vec<VisibleEvent>,
+    /// Counts and heroes, if they can have changed.
+    pub summary: Option<Summary>,
+}
+
+/// Whether the content itself, and not something deep inside it, has a `url`.
+fn has_url(content: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct WithUrl {
+        #[serde(rename = "url")]
+        _url: String,
+    }
+    content.contains("\"url\"") && serde_json::from_str::<WithUrl>(content).is_ok()
 }
 
 /// Whether an event passes a filter of timeline or state.
 pub(crate) fn admits(filter: &EventFilter, event: &EventRow) -> bool {
-    let has_url = filter.contains_url.is_some() && event.content.get().contains("\"url\":\"");
+    let has_url = filter.contains_url.is_some() && has_url(event.content.get());
     filter.admits(Facts { kind: &event.kind, sender: Some(&event.sender), has_url })
 }
 
@@ -93,7 +106,29 @@ impl Reading<'_> {
             (Some(ord), false) => ord - 1,
             (None, _) => oldest.map_or(part.until, |ord| ord - 1),
         };
-        RoomEvents { timeline, limited, start, state: Vec::new() }
+        RoomEvents { timeline, limited, start, state: Vec::new(), summary: None }
+    }
+
+    /// Counts members again where somebody may have come or gone.
+    pub(super) async fn summaries(
+        &mut self,
+        plan: &Plan,
+        rooms: &mut HashMap<Nid, RoomEvents>,
+    ) -> Result<()> {
+        let may_have_changed = |part: &&Part| {
+            let told = rooms.get(&part.my.room);
+            let in_timeline = |event: &VisibleEvent| event.row().kind == "m.room.member";
+            part.fresh || told.is_some_and(|told| told.limited || told.timeline.iter().any(in_timeline))
+        };
+        let joined = plan.parts.iter().filter(|part| !part.left);
+        let changed: Vec<Nid> = joined.filter(may_have_changed).map(|part| part.my.room).collect();
+        let user = self.user();
+        for (room, summary) in members::summaries(&mut self.snapshot, user, &changed).await? {
+            if let Some(told) = rooms.get_mut(&room) {
+                told.summary = Some(summary);
+            }
+        }
+        Ok(())
     }
 
     /// Shows the redactions of redacted events, as far as the reader may see them.

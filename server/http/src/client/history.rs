@@ -74,7 +74,9 @@ async fn messages(
         filter,
     };
     let page = app.flows.messages(&caller.requester, &room_id, &request).await?;
-    let mut answer = json!({ "start": page.start.to_string(), "chunk": page.chunk });
+    // As the client wrote it: sync tokens are places in rooms too.
+    let start = params.from.filter(|from| !from.is_empty()).unwrap_or_else(|| page.start.to_string());
+    let mut answer = json!({ "start": start, "chunk": page.chunk });
     if let Some(end) = page.end {
         answer["end"] = end.to_string().into();
     }

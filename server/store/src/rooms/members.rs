@@ -4,6 +4,7 @@ use crate::change::Change;
 use crate::db::Source;
 use crate::value::{Row, id_set};
 use kontor_model::{Nid, Result};
+use std::collections::HashMap;
 
 /// A user's membership of a room, with what is needed to find the room's news.
 #[derive(Clone, Debug)]
@@ -126,11 +127,34 @@ pub struct Summary {
     pub joined: i64,
     /// Invited members.
     pub invited: i64,
-    /// Up to six members other than the asker, joined and invited first, by user id.
-    pub heroes: Vec<String>,
+    /// Up to five members other than the asker: joined and invited ones, or if there are none those
+    /// who left.
+    pub heroes: Vec<Hero>,
 }
 
-/// Summaries of rooms, for `asker`, in two statements.
+/// A member to name a room after.
+#[derive(Clone, Debug)]
+pub struct Hero {
+    /// Matrix id.
+    pub user_id: String,
+    /// The member event.
+    pub event: Nid,
+}
+
+macro_rules! heroes {
+    ($memberships:literal) => {
+        concat!(
+            "SELECT w.id, n.text, m.event_nid FROM ID_SET($1) w JOIN membership m ON m.room_nid = w.id \
+             AND m.user_nid AMONG_FIRST (SELECT x.user_nid FROM membership x WHERE x.room_nid = w.id \
+             AND x.user_nid <> $2 AND x.membership IN (",
+            $memberships,
+            ") ORDER BY x.user_nid LIMIT 5) END_FIRST \
+             JOIN name n ON n.nid = m.user_nid ORDER BY w.id, n.text"
+        )
+    };
+}
+
+/// Summaries of rooms, for `asker`, in two statements, or three if somebody is alone in a room.
 ///
 /// # Errors
 /// See [`Source::all`].
@@ -138,8 +162,8 @@ pub async fn summaries<S: Source>(
     source: &mut S,
     asker: Nid,
     rooms: &[Nid],
-) -> Result<std::collections::HashMap<Nid, Summary>> {
-    let mut summaries: std::collections::HashMap<Nid, Summary> = std::collections::HashMap::new();
+) -> Result<HashMap<Nid, Summary>> {
+    let mut summaries: HashMap<Nid, Summary> = HashMap::new();
     if rooms.is_empty() {
         return Ok(summaries);
     }
@@ -150,13 +174,16 @@ pub async fn summaries<S: Source>(
         let summary = Summary { joined: row.int(1)?, invited: row.int(2)?, heroes: Vec::new() };
         summaries.insert(row.int(0)?, summary);
     }
-    let heroes = "SELECT w.id, n.text FROM ID_SET($1) w JOIN membership m ON m.room_nid = w.id \
-                  AND m.user_nid AMONG_FIRST (SELECT x.user_nid FROM membership x WHERE x.room_nid = w.id \
-                  AND x.user_nid <> $2 AND x.membership IN ('join', 'invite') ORDER BY x.user_nid LIMIT 5) END_FIRST \
-                  JOIN name n ON n.nid = m.user_nid ORDER BY w.id, n.text";
-    for row in source.all(heroes, vec![id_set(rooms.iter().copied()), asker.into()]).await? {
-        if let Some(summary) = summaries.get_mut(&row.int(0)?) {
-            summary.heroes.push(row.text(1)?);
+    let (alone, others): (Vec<Nid>, Vec<Nid>) =
+        rooms.iter().partition(|room| summaries.get(room).is_none_or(|s| s.joined + s.invited <= 1));
+    for (rooms, sql) in [(others, heroes!("'join', 'invite'")), (alone, heroes!("'leave', 'ban'"))] {
+        if rooms.is_empty() {
+            continue;
+        }
+        for row in source.all(sql, vec![id_set(rooms), asker.into()]).await? {
+            if let Some(summary) = summaries.get_mut(&row.int(0)?) {
+                summary.heroes.push(Hero { user_id: row.text(1)?, event: row.int(2)? });
+            }
         }
     }
     Ok(summaries)
