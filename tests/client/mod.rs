@@ -3,4 +3,5 @@
 
 mod history;
 mod support;
+mod sync;
 mod talking;

@@ -1,0 +1,13 @@
+//! `/sync`: what it tells, what it leaves out, when it waits, and what its tokens are good for.
+
+mod ending;
+mod ephemeral;
+mod filters;
+mod first;
+mod gaps;
+mod lazy;
+mod sections;
+mod state_after;
+mod tokens;
+mod unread;
+mod waiting;
