@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::time::Duration;
 
 /// Time for a whole request: setting a password takes the server a good part of a second.
@@ -118,11 +118,11 @@ impl Server {
 pub fn password_from_stdin(language: Language) -> Result<String, Failure> {
     /// More than any password; what comes after is not read.
     const LONGEST: u64 = 64 * 1024;
-    let mut text = String::new();
-    let read = std::io::stdin().take(LONGEST).read_to_string(&mut text);
-    let line = text.lines().next().unwrap_or_default();
-    if read.is_err() || line.is_empty() {
+    let mut line = String::new();
+    let read = BufReader::new(std::io::stdin().take(LONGEST)).read_line(&mut line);
+    let password = line.trim_end_matches(['\r', '\n']);
+    if read.is_err() || password.is_empty() {
         return Err(Failure::usage(Text::EmptyPassword.of(language)));
     }
-    Ok(line.to_owned())
+    Ok(password.to_owned())
 }

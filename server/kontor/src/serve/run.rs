@@ -11,10 +11,13 @@ use crate::telemetry::Telemetry;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// How long requests under way may take once the server is to end; the whole end takes less than
 /// 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the database may take to write what is queued and to say goodbye.
+const LAST_WRITES: Duration = Duration::from_secs(8);
 
 /// Serves until a signal says to end.
 ///
@@ -114,10 +117,16 @@ impl Running {
         self.house.stop();
         let in_order = async {
             while self.listeners.join_next().await.is_some() {}
-            self.house.close().await;
+            timeout(LAST_WRITES, self.house.close()).await
         };
         tokio::select! {
-            () = in_order => {
+            closed = in_order => {
+                if closed.is_err() {
+                    return Err(String::from(
+                        "Ended, but the database did not answer: changes whose senders were not told of their success \
+                         are lost. Everything that was acknowledged is kept.",
+                    ));
+                }
                 tracing::info!("Ended.");
                 Ok(())
             }
