@@ -221,8 +221,27 @@ impl World {
 
     /// The state before an event on some parents.
     pub async fn before(&self, prev: &[OwnedEventId]) -> Arc<StateMap> {
-        let states: Vec<_> = prev.iter().map(|id| Arc::clone(&self.after[id])).collect();
-        resolve(&self.version, &states, &mut Known(self)).await.unwrap()
+        let states: Vec<_> = prev.iter().map(|id| self.after(id)).collect();
+        self.resolve(&states).await
+    }
+
+    /// The state after an event.
+    pub fn after(&self, id: &OwnedEventId) -> Arc<StateMap> {
+        Arc::clone(&self.after[id])
+    }
+
+    pub async fn resolve(&self, states: &[Arc<StateMap>]) -> Arc<StateMap> {
+        resolve(&self.version, states, &mut Known(self)).await.unwrap()
+    }
+
+    /// A state that consists of some events.
+    pub fn state_of(&self, ids: &[&OwnedEventId]) -> Arc<StateMap> {
+        let entry = |id: &&OwnedEventId| {
+            let (pdu, nid) = (Arc::clone(&self.pdus[*id]), self.nids[*id]);
+            let key = (StateEventType::from(pdu.kind.to_string()), pdu.state_key.clone().unwrap());
+            (key, StateEntry { nid, key: nid, pdu })
+        };
+        Arc::new(ids.iter().map(entry).collect())
     }
 
     fn auth(
