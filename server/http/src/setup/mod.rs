@@ -143,6 +143,9 @@ async fn by_form(app: &Arc<App>, origin: &Origin, texts: &'static Texts, wish: W
 }
 
 async fn make(app: &Arc<App>, origin: &Origin, wish: &Wish) -> Result<OwnedUserId> {
+    // One after the other: of two who use the link at the same moment the second finds it used.
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _turn = TURN.lock().await;
     let (name, password) = (wish.name.trim(), wish.password.clone());
     let made = app.identity.first_administrator(wish.token.trim(), name, password, origin.actor());
     let made = made.await;
