@@ -33,7 +33,7 @@ pub fn new_user_id(localpart: &str, server: &ServerName) -> Result<OwnedUserId> 
 pub fn user_id(text: &str) -> Result<OwnedUserId> {
     UserId::parse(text)
         .ok()
-        .filter(|id| id.as_str().len() <= MAX_ID_BYTES && !id.as_str().contains('\0'))
+        .filter(|id| storable_key(id.as_str(), "user id").is_ok())
         .ok_or_else(|| Error::invalid_param("This is not a user id. It looks like @name:server."))
 }
 
@@ -45,16 +45,17 @@ pub fn new_room_id(random: &dyn Random, server: &ServerName) -> Result<OwnedRoom
     OwnedRoomId::try_from(format!("!{}:{server}", opaque(random, 18))).map_err(Error::internal)
 }
 
-/// Whether a text from outside may be stored as an event type or state key.
+/// Whether a text from outside may be stored as an event type, state key or the like.
 ///
 /// # Errors
-/// `InvalidParam` above 255 bytes; `BadJson` with a NUL, which PostgreSQL cannot store.
+/// `TooLarge` above 255 bytes; `BadJson` with a NUL, which PostgreSQL cannot store, or one of the two
+/// separators by which the archive packs rows.
 pub fn storable_key(text: &str, what: &'static str) -> Result<()> {
     if text.len() > MAX_ID_BYTES {
         return Err(Error::new(Code::TooLarge, format!("The {what} is longer than 255 bytes.")));
     }
-    if text.contains('\0') {
-        return Err(Error::bad_json(format!("The {what} may not contain a NUL character.")));
+    if text.contains(['\0', '\u{1e}', '\u{1f}']) {
+        return Err(Error::bad_json(format!("The {what} contains a control character that is not allowed.")));
     }
     Ok(())
 }

@@ -64,22 +64,33 @@ impl Dialect {
 
     /// Rewrites the few words of a statement that differ, so that each is written once:
     /// `BYTES` is the blob type, `WITHOUT_ROWID` follows a table that needs no row id, and
-    /// `ID_SET($n)` / `TEXT_SET($n)` open a JSON array as a one-column table `(id)` / `(text)`, `TRIPLE_SET($n)` an
+    /// `UTF8(column)` reads a blob as text, `ID_SET($n)` / `TEXT_SET($n)` open a JSON array as a one-column table `(id)` / `(text)`, `TRIPLE_SET($n)` an
     /// array of arrays of three numbers as `(a, b, c)`, and `x AMONG_FIRST (SELECT … LIMIT n) END_FIRST` seeks the few rows of a correlated query by
-    /// index: SQLite does so for IN, PostgreSQL only for an array.
+    /// index: SQLite does so for IN, PostgreSQL only for an array. `NOW_MS` is the database's clock.
     pub fn render(self, sql: &str) -> String {
         let mut sql = match self {
             Self::Sqlite => sql
                 .replace("WITHOUT_ROWID", "WITHOUT ROWID")
                 .replace("BYTES", "BLOB")
+                .replace("NOW_MS", "CAST(unixepoch('subsec') * 1000 AS INTEGER)")
                 .replace("AMONG_FIRST (", "IN (")
                 .replace(") END_FIRST", ")"),
             Self::Postgres => sql
                 .replace("WITHOUT_ROWID", "")
                 .replace("BYTES", "BYTEA")
+                .replace("NOW_MS", "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
                 .replace("AMONG_FIRST (", "= ANY(ARRAY(")
                 .replace(") END_FIRST", "))"),
         };
+        let utf8 = match self {
+            Self::Sqlite => "CAST(",
+            Self::Postgres => "convert_from(",
+        };
+        while let Some((before, after)) = sql.split_once("UTF8(") {
+            let (column, rest) = after.split_once(')').unwrap_or((after, ""));
+            let how = if self == Self::Sqlite { " AS TEXT)" } else { ", 'UTF-8')" };
+            sql = format!("{before}{utf8}{column}{how}{rest}");
+        }
         for n in 1..=9 {
             let each = match self {
                 Self::Sqlite => format!("json_each(${n}))"),
