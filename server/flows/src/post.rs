@@ -10,9 +10,16 @@ use kontor_store::audit::{Actor, Audit};
 use kontor_store::rooms::events::{self, NewTxn};
 use kontor_store::{Committed, Receipt};
 use ruma::{OwnedEventId, RoomId};
+use std::time::Duration;
 
 /// How often events are built anew when others are quicker.
 const ATTEMPTS: usize = 20;
+
+/// How often a room is lost to other processes before this one asks for its turn.
+const RACES: usize = 2;
+
+/// Between two looks whether another process's turn is over.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A transaction id of a client: the same request again has the same effect, once.
 #[derive(Clone, Debug)]
@@ -71,7 +78,7 @@ impl Flows {
     /// `NotFound` without such a room, `Forbidden` when a rule or the condition refuses,
     /// `TooLarge`/`BadJson` for what cannot be an event, `Unavailable` when the archive is gone.
     pub async fn post(&self, room_id: &RoomId, post: Post<'_>) -> Result<Vec<OwnedEventId>> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
             if let Some(txn) = &post.txn {
                 let mut reader = self.store.reader();
                 if let Some(id) = events::sent(&mut reader, txn.user, &txn.scope, &txn.digest).await? {
@@ -79,7 +86,7 @@ impl Flows {
                 }
             }
             let lane = self.rooms.lanes.hold(room_id).await?;
-            let generation = lane.generation();
+            let (generation, room) = (lane.generation(), lane.head()?.room);
             let Some((ids, receipt)) = self.queue(lane, &post).await? else { return Ok(Vec::new()) };
             match receipt.wait().await {
                 Ok(Committed { .. }) => return Ok(ids),
@@ -89,10 +96,25 @@ impl Flows {
                     if !error.is_conflict() {
                         return Err(error);
                     }
+                    if attempt >= RACES {
+                        self.wait_for_turn(room).await?;
+                    }
                 }
             }
         }
         Err(Error::new(Code::Unavailable, "The room is very busy. Try again in a moment."))
+    }
+
+    /// Waits until this process is next in a room that several write to; not for ever, since another
+    /// may be quicker every time.
+    async fn wait_for_turn(&self, room: Nid) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            if self.store.take_turn(room).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// Builds the events and queues them; `None` when there is nothing to do.

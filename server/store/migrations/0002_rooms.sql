@@ -15,7 +15,11 @@ CREATE TABLE room (
     published BIGINT NOT NULL,
     created_ts BIGINT NOT NULL,
     -- The newest snapshot of state: the next one is stored as a difference from it.
-    snapshot_nid BIGINT
+    snapshot_nid BIGINT,
+    -- Which process may write while several want to, and until when by the database's own clock:
+    -- without turns the busiest process would be first every time.
+    turn_holder BIGINT NOT NULL DEFAULT 0,
+    turn_until BIGINT NOT NULL DEFAULT 0
 );
 
 -- Place of a room's newest event. Apart from room, because only the commit knows it.

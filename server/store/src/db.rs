@@ -56,6 +56,8 @@ struct Inner {
     names: Names,
     statements: Statements,
     writers: AnyPool,
+    /// A number that no other process has.
+    process: Nid,
 }
 
 /// Statements as rendered for this database; rendered once each.
@@ -117,13 +119,15 @@ impl Store {
         let readers = pool(&url, dialect, options.readers.max(1)).await?;
         let newest = newest(&readers).await?;
         let log = Arc::new(Log::new(newest));
-        let queue = writer::start(writers.clone(), dialect, Arc::clone(&log));
+        let names = Names::new(writers.clone());
+        let process = names.reserve().await?;
+        let queue = writer::start(writers.clone(), dialect, Arc::clone(&log), process);
         if dialect == Dialect::Postgres {
             crate::log::watch(Arc::downgrade(&log), readers.clone(), url);
         }
-        let names = Names::new(writers.clone());
         let statements = Statements::default();
-        Ok(Self { inner: Arc::new(Inner { dialect, readers, queue, log, names, statements, writers }) })
+        let inner = Inner { dialect, readers, queue, log, names, statements, writers, process };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Writes a change with the next group commit and waits until it is durable.
@@ -168,6 +172,11 @@ impl Store {
             vec![(now - TXN_KEPT).into()],
         );
         self.submit_bulk(change).await.map(|_| ())
+    }
+
+    /// A number that no other process on this database has.
+    pub(crate) fn process(&self) -> Nid {
+        self.inner.process
     }
 
     /// The order of everything, and waiting for news in it.

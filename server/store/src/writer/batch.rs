@@ -70,9 +70,9 @@ impl From<Error> for Failure {
     }
 }
 
-/// Statement texts that are built here, built once.
-#[derive(Default)]
+/// Statement texts that are built here, built once, for one process.
 pub(super) struct Statements {
+    process: Nid,
     inserts: HashMap<(Table, usize), Arc<str>>,
     rooms: HashMap<usize, Arc<str>>,
     log: HashMap<usize, Arc<str>>,
@@ -80,6 +80,17 @@ pub(super) struct Statements {
 }
 
 impl Statements {
+    /// None yet.
+    pub fn of(process: Nid) -> Self {
+        Self {
+            process,
+            inserts: HashMap::new(),
+            rooms: HashMap::new(),
+            log: HashMap::new(),
+            rendered: HashMap::new(),
+        }
+    }
+
     fn rendered(&mut self, dialect: Dialect, sql: &'static str) -> Arc<str> {
         Arc::clone(self.rendered.entry(sql).or_insert_with(|| dialect.render(sql).into()))
     }
@@ -126,7 +137,7 @@ async fn write_on(
             *alive = guards(&mut tx, dialect, statements, &change.guards, changes.len() > 1).await?;
         }
     }
-    rooms(&mut tx, statements, changes, &mut alive).await?;
+    rooms(&mut tx, dialect, statements, changes, &mut alive).await?;
     let survivors = || changes.iter().zip(&alive).filter(|(_, alive)| **alive).map(|(change, _)| *change);
     let (newest, identity) = newest(&mut tx, dialect).await?;
     let firsts = positions(&mut tx, statements, newest, survivors()).await?;
@@ -211,24 +222,28 @@ async fn guards(
     Ok(true)
 }
 
-fn rooms_sql(rows: usize) -> String {
+/// Rooms move from the revision that was expected, unless it is another process's turn.
+fn rooms_sql(dialect: Dialect, rows: usize) -> String {
     let row = |n: usize| {
         let numbers: Vec<_> = (1..=7).map(|column| format!("${}", n * 7 + column)).collect();
         format!("({})", numbers.join(", "))
     };
     let values: Vec<_> = (0..rows).map(row).collect();
-    format!(
+    dialect.render(&format!(
         "UPDATE room SET revision = v.column3, depth = v.column4, extremities = v.column5, \
          linear = v.column6, snapshot_nid = v.column7 FROM (VALUES {}) AS v \
-         WHERE room.room_nid = v.column1 AND room.revision = v.column2 RETURNING room.room_nid",
-        values.join(", ")
-    )
+         WHERE room.room_nid = v.column1 AND room.revision = v.column2 \
+         AND (room.turn_until <= NOW_MS OR room.turn_holder = ${}) RETURNING room.room_nid",
+        values.join(", "),
+        rows * 7 + 1
+    ))
 }
 
 /// Moves every room of the batch by its whole chain of steps in one statement; changes whose room
 /// moved meanwhile, and those that stand on them, are dropped.
 async fn rooms(
     tx: &mut Transaction<'_, sqlx::Any>,
+    dialect: Dialect,
     statements: &mut Statements,
     changes: &[&Change],
     alive: &mut [bool],
@@ -251,8 +266,8 @@ async fn rooms(
     let mut moved = HashSet::new();
     let chains: Vec<_> = chains.into_iter().collect();
     for part in chunks(&chains) {
-        let sql = statements.rooms.entry(part.len()).or_insert_with(|| rooms_sql(part.len()).into());
-        let mut values = Vec::with_capacity(part.len() * 7);
+        let sql = statements.rooms.entry(part.len()).or_insert_with(|| rooms_sql(dialect, part.len()).into());
+        let mut values = Vec::with_capacity(part.len() * 7 + 1);
         for (room, (from, last)) in part {
             let Some(step) = changes.get(*last).and_then(|change| change.room.as_ref()) else { continue };
             values.extend([
@@ -265,6 +280,7 @@ async fn rooms(
                 step.snapshot.into(),
             ]);
         }
+        values.push(statements.process.into());
         let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments(&values)?);
         for row in query.fetch_all(&mut **tx).await? {
             moved.insert(row.try_get::<i64, _>(0)?);

@@ -12,7 +12,7 @@ use crate::change::Change;
 use crate::dialect::Dialect;
 use crate::log::{Entry, Log};
 use batch::{Failure, Verdict};
-use kontor_model::{Code, Error, Pos, Result};
+use kontor_model::{Code, Error, Nid, Pos, Result};
 use sqlx::AnyPool;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -101,7 +101,7 @@ fn measure(items: &[Item], took: Duration) {
     );
 }
 
-pub(crate) fn start(pool: AnyPool, dialect: Dialect, log: Arc<Log>) -> Queue {
+pub(crate) fn start(pool: AnyPool, dialect: Dialect, log: Arc<Log>, process: Nid) -> Queue {
     let (interactive, interactive_queue) = mpsc::channel(QUEUE);
     let (bulk, bulk_queue) = mpsc::channel(QUEUE);
     let closing = Arc::new(tokio::sync::Notify::new());
@@ -113,7 +113,7 @@ pub(crate) fn start(pool: AnyPool, dialect: Dialect, log: Arc<Log>) -> Queue {
         interactive: interactive_queue,
         bulk: bulk_queue,
         held: None,
-        statements: batch::Statements::default(),
+        statements: batch::Statements::of(process),
     };
     let (stop, done) = (Arc::clone(&closing), Arc::clone(&closed));
     tokio::spawn(async move {
