@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// An archive that disappears when the test ends.
 pub struct TestStore {
     store: Store,
+    url: String,
     folder: Option<PathBuf>,
     database: Option<(String, String)>,
 }
@@ -30,6 +31,11 @@ impl Drop for TestStore {
 }
 
 impl TestStore {
+    /// The same archive as another process opens it.
+    pub async fn other_process(&self) -> Store {
+        Store::open(&Options { url: self.url.clone(), readers: 1 }).await.unwrap()
+    }
+
     /// Closes the archive and, on PostgreSQL, drops its database.
     pub async fn close(mut self) {
         self.store.close().await;
@@ -51,14 +57,14 @@ pub async fn stores() -> Vec<TestStore> {
     let folder = std::env::temp_dir().join(&unique);
     std::fs::create_dir_all(&folder).unwrap();
     let url = format!("sqlite://{}", folder.join("kontor.db").display());
-    let store = Store::open(&Options { url, readers: 2 }).await.unwrap();
-    let mut stores = vec![TestStore { store, folder: Some(folder), database: None }];
+    let store = Store::open(&Options { url: url.clone(), readers: 2 }).await.unwrap();
+    let mut stores = vec![TestStore { store, url, folder: Some(folder), database: None }];
     if let Ok(server) = std::env::var("KONTOR_TEST_PG_URL") {
         admin(&server, format!("CREATE DATABASE {unique}")).await;
         let (base, _) = server.rsplit_once('/').unwrap();
         let url = format!("{base}/{unique}");
-        let store = Store::open(&Options { url, readers: 2 }).await.unwrap();
-        stores.push(TestStore { store, folder: None, database: Some((server, unique)) });
+        let store = Store::open(&Options { url: url.clone(), readers: 2 }).await.unwrap();
+        stores.push(TestStore { store, url, folder: None, database: Some((server, unique)) });
     }
     stores
 }

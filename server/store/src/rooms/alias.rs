@@ -32,7 +32,10 @@ pub async fn target<S: Source>(source: &mut S, alias: &str) -> Result<Option<Ali
 ///
 /// # Errors
 /// See [`Source::all`].
-pub async fn targets<S: Source, T: AsRef<str>>(source: &mut S, aliases: &[T]) -> Result<Vec<(String, String)>> {
+pub async fn targets<S: Source, T: AsRef<str>>(
+    source: &mut S,
+    aliases: &[T],
+) -> Result<Vec<(String, String)>> {
     if aliases.is_empty() {
         return Ok(Vec::new());
     }

@@ -89,6 +89,42 @@ async fn a_chain_of_steps_moves_a_room_and_a_lost_revision_drops_only_its_chain(
 }
 
 #[tokio::test]
+async fn while_it_is_another_processs_turn_a_room_does_not_move() {
+    let stores = stores().await;
+    for store in &stores {
+        let other = store.other_process().await;
+        store.submit(new_room(7)).await.unwrap();
+        // On a slow machine 50 ms may be over before they are used; then it is tried again.
+        let mut revision = 1;
+        let mut refused = false;
+        for _ in 0..200 {
+            if !other.take_turn(7).await.unwrap() {
+                continue;
+            }
+            match store.submit(move_room(7, revision, revision + 1)).await {
+                Ok(_) => revision += 1,
+                Err(error) => {
+                    assert!(error.is_conflict());
+                    refused = true;
+                    break;
+                }
+            }
+        }
+        assert!(refused, "nobody waited for the other's turn");
+        assert!(other.take_turn(7).await.is_ok());
+        let _ = other.submit(move_room(7, revision, revision + 1)).await.map(|_| revision += 1);
+        // Turns end by themselves.
+        while !store.take_turn(7).await.unwrap() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let there = count(store, "SELECT revision FROM room WHERE room_nid = 7").await;
+        assert_eq!(there, revision);
+        other.close().await;
+    }
+    close(stores).await;
+}
+
+#[tokio::test]
 async fn a_failed_guard_refuses_its_own_change_and_no_other() {
     let stores = stores().await;
     for store in &stores {
