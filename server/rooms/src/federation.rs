@@ -56,8 +56,7 @@ impl FederationEvent {
             let object = serde_json::from_str(&row.skeleton).map_err(Error::internal)?;
             return Ok(Self { object });
         };
-        let parts =
-            Parts { skeleton: row.skeleton.clone(), content: content.clone(), extra: extra.clone() };
+        let parts = Parts { skeleton: row.skeleton.clone(), content: content.clone(), extra: extra.clone() };
         Ok(Self { object: SignedPdu::from_parts(id, &parts, version)?.object })
     }
 }

@@ -5,8 +5,8 @@
 
 use crate::head::{StateEntry, StateMap};
 use async_trait::async_trait;
-use kontor_model::{Code, Error, Pdu, Result, RoomVersion};
 use kontor_model::Nid;
+use kontor_model::{Code, Error, Pdu, Result, RoomVersion};
 use ruma::events::StateEventType;
 use ruma::state_res::utils::event_id_set::EventIdSet;
 use ruma::state_res::{StateMap as IdMap, auth_types_for_event, resolve as decide};
@@ -93,8 +93,12 @@ fn conflicts(first: &Arc<StateMap>, others: &[Arc<StateMap>]) -> HashSet<Key> {
         let differs = |key: &Key, entry: &StateEntry, map: &StateMap| {
             map.get(key).is_none_or(|found| found.nid != entry.nid)
         };
-        keys.extend(first.iter().filter(|(key, entry)| differs(key, entry, other)).map(|(key, _)| key.clone()));
-        keys.extend(other.iter().filter(|(key, entry)| differs(key, entry, first)).map(|(key, _)| key.clone()));
+        keys.extend(
+            first.iter().filter(|(key, entry)| differs(key, entry, other)).map(|(key, _)| key.clone()),
+        );
+        keys.extend(
+            other.iter().filter(|(key, entry)| differs(key, entry, first)).map(|(key, _)| key.clone()),
+        );
     }
     keys
 }
@@ -123,10 +127,8 @@ async fn read<L: Lookup>(
     }
     let start: Vec<_> = graph.keys().cloned().collect();
     grow(&mut graph, start, lookup, |_| false).await?;
-    let chains: Vec<_> = sides
-        .iter()
-        .map(|side| chain(&graph, side.iter().map(|(_, entry)| &entry.pdu.event_id)))
-        .collect();
+    let chains: Vec<_> =
+        sides.iter().map(|side| chain(&graph, side.iter().map(|(_, entry)| &entry.pdu.event_id))).collect();
     let difference = difference(chains, base, lookup).await?;
     let agreed = agreed(version, &graph, base);
     let mut sets = Vec::new();
@@ -223,7 +225,8 @@ fn agreed<'a>(version: &RoomVersion, graph: &Graph, base: &'a StateMap) -> Vec<(
         let pdu = &found.pdu;
         let rules = &version.rules.authorization;
         // A malformed event is skipped by the algorithm as well.
-        let types = auth_types_for_event(&pdu.kind, &pdu.sender, pdu.state_key.as_deref(), &pdu.content, rules);
+        let types =
+            auth_types_for_event(&pdu.kind, &pdu.sender, pdu.state_key.as_deref(), &pdu.content, rules);
         keys.extend(types.unwrap_or_default());
     }
     keys.into_iter().filter_map(|key| base.get(&key).map(|entry| (key, entry))).collect()

@@ -19,10 +19,15 @@ const MIGRATIONS: &[(&str, &str)] = &[
 /// `Unavailable` when the database is newer than this binary; `Internal` when a statement fails.
 pub(crate) async fn run(pool: &AnyPool, dialect: Dialect) -> Result<usize> {
     let mut connection = pool.acquire().await.map_err(Error::internal)?;
-    connection
-        .execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, name TEXT NOT NULL)")
+    // Under the lock as well: on PostgreSQL even IF NOT EXISTS fails when two make a table at once.
+    let mut tx = connection.begin_with(dialect.begin_write()).await.map_err(Error::internal)?;
+    if let Some(lock) = dialect.write_lock() {
+        tx.execute(AssertSqlSafe(lock)).await.map_err(Error::internal)?;
+    }
+    tx.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, name TEXT NOT NULL)")
         .await
         .map_err(Error::internal)?;
+    tx.commit().await.map_err(Error::internal)?;
     let mut applied = 0;
     for (index, (name, sql)) in MIGRATIONS.iter().enumerate() {
         let version = i64::try_from(index + 1).map_err(Error::internal)?;

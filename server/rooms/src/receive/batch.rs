@@ -157,8 +157,7 @@ impl<'a> Batch<'a> {
     /// Whether these are exactly the events that no other event follows.
     pub fn follows_all(&self, prev: &[OwnedEventId]) -> bool {
         let prev: HashSet<_> = prev.iter().collect();
-        prev.len() == self.head.extremities.len()
-            && self.head.extremities.iter().all(|id| prev.contains(id))
+        prev.len() == self.head.extremities.len() && self.head.extremities.iter().all(|id| prev.contains(id))
     }
 
     /// The state before an event; `None` when that after one of its parents is not known. With a

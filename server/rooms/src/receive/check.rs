@@ -64,6 +64,6 @@ fn storable(signed: &SignedPdu, room_id: &RoomId) -> Result<()> {
     ids::storable_key(pdu.sender.as_str(), "sender")?;
     ids::storable_key(&pdu.kind.to_string(), "event type")?;
     ids::storable_key(pdu.state_key.as_deref().unwrap_or_default(), "state key")?;
-    let named = pdu.prev_events.iter().chain(&pdu.auth_events).chain(&pdu.redacts);
-    named.map(|id| ids::storable_key(id.as_str(), "event id")).collect()
+    let mut named = pdu.prev_events.iter().chain(&pdu.auth_events).chain(&pdu.redacts);
+    named.try_for_each(|id| ids::storable_key(id.as_str(), "event id"))
 }

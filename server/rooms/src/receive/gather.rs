@@ -108,11 +108,15 @@ impl Gathering<'_> {
     }
 
     /// Fetches parents; returns how many came.
-    async fn parents(&mut self, batch: &mut Batch<'_>, missing: &[OwnedEventId], limit: usize) -> Result<usize> {
+    async fn parents(
+        &mut self,
+        batch: &mut Batch<'_>,
+        missing: &[OwnedEventId],
+        limit: usize,
+    ) -> Result<usize> {
         let room = batch.head.room_id.clone();
-        let lacks = |item: &&Item| {
-            !item.auth_only && item.pdu.prev_events.iter().any(|id| missing.contains(id))
-        };
+        let lacks =
+            |item: &&Item| !item.auth_only && item.pdu.prev_events.iter().any(|id| missing.contains(id));
         let latest = self.items.values().filter(lacks);
         let latest: Vec<_> = latest.map(|item| item.pdu.event_id.clone()).collect();
         let answer = self.peers.missing(&room, &batch.head.extremities, &latest, limit).await;
@@ -151,7 +155,9 @@ impl Gathering<'_> {
                     events.insert(signed.pdu.event_id.clone(), signed);
                 }
                 Err(error) if matches!(error.code, Code::Internal | Code::Unavailable) => return Err(error),
-                Err(error) => tracing::debug!(room.id = %batch.head.room_id, ?error, "a fetched event is not valid"),
+                Err(error) => {
+                    tracing::debug!(room.id = %batch.head.room_id, ?error, "a fetched event is not valid")
+                }
             }
         }
         Ok(events)
@@ -160,16 +166,10 @@ impl Gathering<'_> {
     /// Where parents cannot be had, asks for the state before the gap.
     async fn bridge_gaps(&mut self, batch: &mut Batch<'_>) -> Result<()> {
         let missing: HashSet<_> = self.missing_parents(batch).await?.into_iter().collect();
-        let open = |item: &&mut Item| {
-            !item.auth_only && item.pdu.prev_events.iter().any(|id| missing.contains(id))
-        };
-        let mut asked = 0;
+        let open =
+            |item: &&mut Item| !item.auth_only && item.pdu.prev_events.iter().any(|id| missing.contains(id));
         let mut wanted = Vec::new();
-        for item in self.items.values_mut().filter(open) {
-            if asked == self.limits.gaps {
-                break;
-            }
-            asked += 1;
+        for item in self.items.values_mut().filter(open).take(self.limits.gaps) {
             let room = &batch.head.room_id;
             let Some(answer) = self.peers.state_before(room, &item.pdu.event_id).await else { continue };
             if answer.state.len() + answer.auth_chain.len() > self.limits.authorising {
@@ -192,7 +192,11 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    async fn fetch_authorising(&mut self, batch: &mut Batch<'_>, mut ids: Vec<OwnedEventId>) -> Result<usize> {
+    async fn fetch_authorising(
+        &mut self,
+        batch: &mut Batch<'_>,
+        mut ids: Vec<OwnedEventId>,
+    ) -> Result<usize> {
         batch.load(&ids).await?;
         let mut seen = HashSet::new();
         let known = |id: &OwnedEventId| batch.loaded(id).is_some() || batch.elsewhere.contains(id);

@@ -39,7 +39,8 @@ impl Received {
         let mut accepted = Vec::new();
         for record in &self.records {
             let pos = (record.standing == Standing::Accepted).then(|| place(&mut change, room, record));
-            let content = write(&mut change, room, record, pos.clone(), redacted.get(&record.known.nid).copied())?;
+            let content =
+                write(&mut change, room, record, pos.clone(), redacted.get(&record.known.nid).copied())?;
             if let Some(pos) = pos {
                 turns(&mut change, room, record, &pos, &mut net);
                 let (nid, pdu) = (record.known.nid, Arc::clone(&record.known.pdu));
@@ -150,7 +151,14 @@ fn membership(change: &mut Change, room: Nid, record: &Record, turn: &Turn, pos:
     let Some((event, membership)) = now.or_else(left) else { return };
     let user = turn.key();
     let sender = turn.sender;
-    change.set_membership(NewMembership { room, user, membership: &membership, event, pos: pos.clone(), sender });
+    change.set_membership(NewMembership {
+        room,
+        user,
+        membership: &membership,
+        event,
+        pos: pos.clone(),
+        sender,
+    });
     if record.known.key != Some(user) {
         // The event itself wakes its own target; the others must be told as well.
         change.position(Stream::Event, Some(room), Some(user));

@@ -85,7 +85,9 @@ impl Batch<'_> {
             _ => self.allowed_by_auth_events(pdu),
         };
         if item.auth_only {
-            return Ok(against_auth.map_or_else(|reason| Judgement::Rejected(reason, None), |()| Judgement::Fetched));
+            return Ok(
+                against_auth.map_or_else(|reason| Judgement::Rejected(reason, None), |()| Judgement::Fetched)
+            );
         }
         let claimed = match &item.claimed {
             Some(ids) => Some(self.claimed(ids).await?),
@@ -233,8 +235,9 @@ impl Batch<'_> {
         let after = with(before.clone(), known);
         let mut extremities = self.head.extremities.clone();
         extremities.retain(|id| !pdu.prev_events.contains(id));
-        let followed = self.awaited.iter().any(|row| row.why == Why::Follower && row.event_id == pdu.event_id)
-            || self.gaps.iter().any(|(id, _)| *id == pdu.event_id);
+        let followed =
+            self.awaited.iter().any(|row| row.why == Why::Follower && row.event_id == pdu.event_id)
+                || self.gaps.iter().any(|(id, _)| *id == pdu.event_id);
         // An event that follows everything ends the room, whatever else is claimed.
         if extremities.is_empty() || (!followed && extremities.len() < MAX_EXTREMITIES) {
             extremities.push(pdu.event_id.clone());

@@ -1,6 +1,6 @@
 //! Two events with the same parents, and what becomes of the room.
 
-use crate::history::{acts, copy, room, history};
+use crate::history::{acts, copy, history, room};
 use crate::house::House;
 use crate::world::{ANNA, EMIL, EVA, WIM, World, object};
 use kontor_model::Draft;
@@ -24,14 +24,17 @@ async fn a_fork_is_joined_by_the_next_event_of_this_house() {
     let prev = std::slice::from_ref(&last);
     let east = world.say(EVA, "from the east", prev).await;
     let west = world.say(WIM, "from the west", prev).await;
-    assert_eq!(house.each(&world, &[east.clone(), west.clone()]).await, [Outcome::Accepted, Outcome::Accepted]);
+    assert_eq!(
+        house.each(&world, &[east.clone(), west.clone()]).await,
+        [Outcome::Accepted, Outcome::Accepted]
+    );
     assert!(!house.head.linear);
     assert_eq!(house.head.extremities, [east.clone(), west.clone()]);
     assert!(house.known(&west).unwrap().snapshot.is_some(), "its place does not tell its state");
 
     let ours = house.post(&mut world, message("both")).await.unwrap();
     assert_eq!(world.pdus[&ours].prev_events, [east, west]);
-    assert_eq!(house.head.extremities, [ours.clone()]);
+    assert_eq!(house.head.extremities, std::slice::from_ref(&ours));
     let subject = house.post(&mut world, topic("one room again")).await.unwrap();
     // Another server goes on from here, and from before.
     let next = world.say(WIM, "yes", std::slice::from_ref(&subject)).await;
@@ -102,7 +105,10 @@ async fn rooms_of_version_one_are_not_merged() {
     // Branches that agree on the state are no problem.
     let east = world.say(EVA, "east", prev).await;
     let west = world.say(WIM, "west", prev).await;
-    assert_eq!(house.each(&world, &[east.clone(), west.clone()]).await, [Outcome::Accepted, Outcome::Accepted]);
+    assert_eq!(
+        house.each(&world, &[east.clone(), west.clone()]).await,
+        [Outcome::Accepted, Outcome::Accepted]
+    );
     let before = house.current();
     let powers = world.powers(ANNA, json!({EVA: 50}), prev).await;
     let outcomes = house.each(&world, std::slice::from_ref(&powers)).await;

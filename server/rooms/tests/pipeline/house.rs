@@ -315,7 +315,9 @@ impl House {
             redacted: false,
         };
         memory.events.insert(id.clone(), known);
-        if let (Some(kind), Some(key)) = (draft.state_key.as_ref().map(|_| draft.kind.clone()), nids.state_key) {
+        if let (Some(kind), Some(key)) =
+            (draft.state_key.as_ref().map(|_| draft.kind.clone()), nids.state_key)
+        {
             memory.current.insert((kind, key), nids.event);
         }
         let flat = memory.current.clone();

@@ -40,8 +40,13 @@ async fn join_rules_are_not_lost_since_version_twelve() {
         let (create, powers, public) = (&first[0], &first[2], &first[3]);
         let bob = world.member(EVA, EVA, "join", &first[3..]).await;
         let charlie = world.member(WIM, WIM, "join", std::slice::from_ref(&bob)).await;
-        let closed =
-            world.state(ANNA, "m.room.join_rules", "", json!({"join_rule": "invite"}), std::slice::from_ref(&charlie));
+        let closed = world.state(
+            ANNA,
+            "m.room.join_rules",
+            "",
+            json!({"join_rule": "invite"}),
+            std::slice::from_ref(&charlie),
+        );
         let closed = closed.await;
         let left = world.member(ANNA, ANNA, "leave", std::slice::from_ref(&closed)).await;
         let name = |name: &str| json!({"membership": "join", "displayname": name});
@@ -69,7 +74,8 @@ async fn power_levels_do_not_fall_back_since_version_twelve() {
         let middle = world.powers(ANNA, json!({EVA: 50}), std::slice::from_ref(&charlie)).await;
         let last = world.powers(EVA, json!({EVA: 50, WIM: 50}), std::slice::from_ref(&middle)).await;
         let emil = world.member(EMIL, EMIL, "join", std::slice::from_ref(&last)).await;
-        let zara = world.member("@zara:west.example", "@zara:west.example", "join", std::slice::from_ref(&last));
+        let zara =
+            world.member("@zara:west.example", "@zara:west.example", "join", std::slice::from_ref(&last));
         let zara = zara.await;
         let shared = [&first[0], &first[1], &first[3], &bob, &charlie];
         let old: Vec<_> = shared.iter().copied().chain([&first[2], &emil]).collect();
@@ -139,7 +145,8 @@ fn naive(world: &World, states: &[Arc<StateMap>]) -> Plain {
         }
         chain
     };
-    let chains = ids.iter().map(|state| chain(state.values().cloned().collect()).into_iter().collect()).collect();
+    let chains =
+        ids.iter().map(|state| chain(state.values().cloned().collect()).into_iter().collect()).collect();
     let fetch = |id: &EventId| -> Option<Arc<Pdu>> { world.pdus.get(id).cloned() };
     let subgraph = |conflicted: &HashMap<(StateEventType, String), Vec<OwnedEventId>>| {
         let ends: HashSet<OwnedEventId> = conflicted.values().flatten().cloned().collect();

@@ -34,7 +34,8 @@ const ALL: RangeInclusive<u8> = 1..=12;
 const NEVER: RangeInclusive<u8> = 0..=0;
 
 /// Join rule, how Emil came to stand where he stands, who does what to him, versions that allow it.
-type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str, RangeInclusive<u8>);
+type Case =
+    (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str, RangeInclusive<u8>);
 
 const MEMBERSHIPS: &[Case] = &[
     ("public", &[], EMIL, "join", ALL),
@@ -105,7 +106,10 @@ async fn a_restricted_join_needs_the_word_of_a_member_who_may_invite() {
             object = crate::world::sign_again(object, server, &world.version);
             if server == crate::world::HOME && version >= 8 {
                 let received = house.receive(vec![unsigned]).await;
-                assert!(matches!(received.outcomes[0].1, Outcome::Dropped(_)), "it must be signed there as well");
+                assert!(
+                    matches!(received.outcomes[0].1, Outcome::Dropped(_)),
+                    "it must be signed there as well"
+                );
             }
             let received = house.receive(vec![object]).await;
             assert_eq!(
@@ -167,7 +171,8 @@ async fn creators_of_version_twelve_stand_above_numbers_and_in_none() {
     let named = world.state(ANNA, "m.room.power_levels", "", named, std::slice::from_ref(&last)).await;
     let high = json!({"users": {}, "state_default": 9_000_000});
     let high = world.state(ANNA, "m.room.power_levels", "", high, std::slice::from_ref(&last)).await;
-    let topic = world.state(ANNA, "m.room.topic", "", json!({"topic": "mine"}), std::slice::from_ref(&high)).await;
+    let topic =
+        world.state(ANNA, "m.room.topic", "", json!({"topic": "mine"}), std::slice::from_ref(&high)).await;
     let outcomes = house.each(&world, &[named, high, topic]).await;
     assert!(matches!(outcomes[0], Outcome::Rejected(_)), "{outcomes:?}");
     assert_eq!(outcomes[1..], [Outcome::Accepted, Outcome::Accepted]);
@@ -184,11 +189,14 @@ async fn the_form_of_auth_events_is_checked() {
         house.each(&world, &[join.clone(), said.clone()]).await;
         let right = world.pdus[&said].auth_events.clone();
         let with = |id: &OwnedEventId| right.iter().cloned().chain([id.clone()]).collect::<Vec<_>>();
-        let without = |id: &OwnedEventId| right.iter().filter(|found| *found != id).cloned().collect::<Vec<_>>();
+        let without =
+            |id: &OwnedEventId| right.iter().filter(|found| *found != id).cloned().collect::<Vec<_>>();
         // Doubled, needless, no state event, without the sender's membership.
         for auth in [with(&join), with(&first[3]), with(&said), without(&join)] {
             let wish = Wish { auth: Some(auth), ..Wish::default() };
-            let event = world.make(EVA, "m.room.message", json!({"body": "x"}), &[said.clone()], wish).await;
+            let event = world
+                .make(EVA, "m.room.message", json!({"body": "x"}), std::slice::from_ref(&said), wish)
+                .await;
             let outcome = house.each(&world, &[event]).await.remove(0);
             assert!(matches!(outcome, Outcome::Rejected(_)), "version {version}: {outcome:?}");
         }

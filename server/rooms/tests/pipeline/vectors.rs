@@ -66,10 +66,7 @@ fn numbers_that_are_not_canonical_are_refused_or_read_as_integers() {
 #[test]
 fn json_is_signed_as_in_the_appendix() {
     let cases = [
-        (
-            json!({}),
-            "K8280/U9SSy9IVtjBuVeLr+HpOB4BQFWbg+UZaADMtTdGYI7Geitb76LTrr5QV/7Xg4ahLwYGYZzuHGZKM5ZAQ",
-        ),
+        (json!({}), "K8280/U9SSy9IVtjBuVeLr+HpOB4BQFWbg+UZaADMtTdGYI7Geitb76LTrr5QV/7Xg4ahLwYGYZzuHGZKM5ZAQ"),
         (
             json!({"one": 1, "two": "Two"}),
             "KqmLSbO39/Bzb0QIYE82zqLwsA+PDzYIpIRA2sRQ4sL53+sN6/fpNSoqE7BP7vBZhG6kYdD13EIMJpvhJI+6Bw",

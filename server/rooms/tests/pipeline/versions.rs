@@ -73,8 +73,18 @@ fn of_a_third_party_invitation_only_the_signed_part_is_kept_since_version_eleven
 #[test]
 fn redaction_keeps_the_fields_that_signatures_and_ids_need() {
     let always = [
-        "event_id", "type", "room_id", "sender", "state_key", "content", "hashes", "signatures", "depth",
-        "prev_events", "auth_events", "origin_server_ts",
+        "event_id",
+        "type",
+        "room_id",
+        "sender",
+        "state_key",
+        "content",
+        "hashes",
+        "signatures",
+        "depth",
+        "prev_events",
+        "auth_events",
+        "origin_server_ts",
     ];
     let until_ten = ["origin", "membership", "prev_state"];
     for (number, version) in versions() {

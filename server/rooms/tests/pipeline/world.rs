@@ -25,9 +25,8 @@ pub const WIM: &str = "@wim:west.example";
 /// A key pair out of a seed.
 pub fn key(seed: [u8; 32]) -> Ed25519KeyPair {
     // PKCS#8, version 1, Ed25519: everything before the seed is always the same.
-    let mut der = vec![
-        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-    ];
+    let mut der =
+        vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
     der.extend(seed);
     Ed25519KeyPair::from_der(&der, "1".to_owned()).unwrap()
 }
@@ -107,8 +106,13 @@ impl World {
         self.room_id = self.pdus[&create].room_id.clone();
         let join = self.member(ANNA, ANNA, "join", std::slice::from_ref(&create)).await;
         let powers = self.powers(ANNA, json!({}), std::slice::from_ref(&join)).await;
-        let rule =
-            self.state(ANNA, "m.room.join_rules", "", json!({"join_rule": "public"}), std::slice::from_ref(&powers));
+        let rule = self.state(
+            ANNA,
+            "m.room.join_rules",
+            "",
+            json!({"join_rule": "public"}),
+            std::slice::from_ref(&powers),
+        );
         let rule = rule.await;
         vec![create, join, powers, rule]
     }
@@ -270,7 +274,8 @@ impl World {
             return json!(ids);
         }
         let pair = |id: &OwnedEventId| {
-            let hash = self.objects.get(id).map(|object| reference_hash(object, &self.version.rules).unwrap());
+            let hash =
+                self.objects.get(id).map(|object| reference_hash(object, &self.version.rules).unwrap());
             json!([id, {"sha256": hash.unwrap_or_default()}])
         };
         ids.iter().map(pair).collect()
