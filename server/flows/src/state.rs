@@ -6,6 +6,7 @@ use crate::post::{Post, first};
 use kontor_model::{Draft, Error, Result, ids};
 use kontor_rooms::member::Membership;
 use kontor_rooms::{Head, alias};
+use kontor_store::rooms::events::{self, Asker, EventRow};
 use kontor_store::rooms::{alias as directory, roster};
 use ruma::events::StateEventType;
 use ruma::{CanonicalJsonObject, CanonicalJsonValue, OwnedEventId, OwnedUserId, RoomId, UserId};
@@ -42,6 +43,9 @@ impl Flows {
             ("m.room.canonical_alias", "") => self.check_aliases(room_id, &content).await?,
             _ => {}
         }
+        if let Some(event_id) = self.stands_already(by, room_id, kind, key, &content).await? {
+            return Ok(event_id);
+        }
         let guests = self.guests_to_go(by, room_id, kind, key, &content).await?;
         let sender = by.requester.user_id.clone();
         let draft = Draft::state(kind, key, content, sender, by.now);
@@ -56,6 +60,32 @@ impl Flows {
         let post =
             Post { drafts: vec![draft], decide: Some(&go), actor: Some(by.actor.clone()), ..Post::default() };
         first(self.post(room_id, post).await?)
+    }
+
+    /// The current state event, if it is the caller's and says just this: clients that repeat
+    /// themselves fill no history.
+    async fn stands_already(
+        &self,
+        by: &Caller<'_>,
+        room_id: &RoomId,
+        kind: &str,
+        key: &str,
+        content: &CanonicalJsonObject,
+    ) -> Result<Option<OwnedEventId>> {
+        let head = self.rooms.lanes.peek(room_id).await?;
+        let user = &by.requester.user_id;
+        let powers = head.powers();
+        let may =
+            head.membership(user) == "join" && powers.of_user(user.as_str()) >= powers.needed_for_state(kind);
+        let Some(entry) = head.get(&kind.into(), key).filter(|entry| may && entry.pdu.sender == *user) else {
+            return Ok(None);
+        };
+        let asker = Asker { user: by.requester.user, device: by.requester.device_id.as_str() };
+        let rows = events::by_nids(&mut self.store.reader(), asker, &[entry.nid]).await?;
+        let same = |row: &EventRow| {
+            serde_json::from_str::<CanonicalJsonObject>(row.content.get()).is_ok_and(|old| old == *content)
+        };
+        Ok(rows.first().is_some_and(same).then(|| entry.pdu.event_id.clone()))
     }
 
     /// Fails unless the aliases that are new in the event point to the room.

@@ -6,7 +6,7 @@ use axum::http::{Method, request::Parts};
 use kontor_model::{Code, Error, Result};
 
 /// Methods and routes below `/_matrix/client/{version}`; `{}` is any segment.
-const OPEN: [(&str, &str); 32] = [
+const OPEN: [(&str, &str); 36] = [
     ("GET", "/account/whoami"),
     ("GET", "/capabilities"),
     ("GET", "/devices"),
@@ -35,6 +35,10 @@ const OPEN: [(&str, &str); 32] = [
     ("GET", "/rooms/{}/messages"),
     ("PUT", "/rooms/{}/send/{}/{}"),
     ("GET", "/rooms/{}/state"),
+    ("GET", "/rooms/{}/state/{}"),
+    ("PUT", "/rooms/{}/state/{}"),
+    ("GET", "/rooms/{}/state/{}/"),
+    ("PUT", "/rooms/{}/state/{}/"),
     ("GET", "/rooms/{}/state/{}/{}"),
     ("PUT", "/rooms/{}/state/{}/{}"),
     ("PUT", "/sendToDevice/{}/{}"),
