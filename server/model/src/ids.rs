@@ -48,13 +48,13 @@ pub fn new_room_id(random: &dyn Random, server: &ServerName) -> Result<OwnedRoom
 /// Whether a text from outside may be stored as an event type, state key or the like.
 ///
 /// # Errors
-/// `TooLarge` above 255 bytes; `BadJson` with a NUL, which PostgreSQL cannot store, or one of the two
-/// separators by which the archive packs rows.
+/// `TooLarge` above 255 bytes; `BadJson` with a NUL, which PostgreSQL cannot store, or one of the three
+/// signs by which the archive packs rows.
 pub fn storable_key(text: &str, what: &'static str) -> Result<()> {
     if text.len() > MAX_ID_BYTES {
         return Err(Error::new(Code::TooLarge, format!("The {what} is longer than 255 bytes.")));
     }
-    if text.contains(['\0', '\u{1e}', '\u{1f}']) {
+    if text.contains(['\0', '\u{1d}', '\u{1e}', '\u{1f}']) {
         return Err(Error::bad_json(format!("The {what} contains a control character that is not allowed.")));
     }
     Ok(())

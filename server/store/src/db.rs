@@ -3,7 +3,7 @@
 use crate::dialect::Dialect;
 use crate::log::Log;
 use crate::names::Names;
-use crate::value::{Row, Value, arguments};
+use crate::value::{Cells, Row, Value, arguments, packing, unpack};
 use crate::writer::{self, Queue};
 use crate::{Change, Committed, Receipt, migrate};
 use kontor_model::{Code, Error, Ms, Nid, Result};
@@ -66,10 +66,19 @@ struct Statements(RwLock<HashMap<&'static str, Arc<str>>>);
 
 impl Statements {
     fn get(&self, dialect: Dialect, sql: &'static str) -> Arc<str> {
+        self.made(sql, || dialect.render(sql))
+    }
+
+    /// The statement that packs the rows of `sql`. No statement is used both packed and not.
+    fn packed(&self, dialect: Dialect, sql: &'static str, columns: usize) -> Arc<str> {
+        self.made(sql, || packing(&dialect.render(sql), columns))
+    }
+
+    fn made(&self, sql: &'static str, make: impl FnOnce() -> String) -> Arc<str> {
         if let Some(text) = self.0.read().ok().and_then(|map| map.get(sql).cloned()) {
             return text;
         }
-        let text: Arc<str> = dialect.render(sql).into();
+        let text: Arc<str> = make().into();
         if let Ok(mut map) = self.0.write() {
             map.insert(sql, Arc::clone(&text));
         }
@@ -90,6 +99,9 @@ async fn pool(url: &str, dialect: Dialect, size: u32) -> Result<AnyPool> {
                     for (key, value) in PRAGMAS {
                         connection.execute(AssertSqlSafe(format!("PRAGMA {key} = {value}"))).await?;
                     }
+                } else {
+                    // Compiling a plan takes longer than any of our statements.
+                    connection.execute("SET jit = off").await?;
                 }
                 Ok(())
             })
@@ -291,7 +303,13 @@ pub(crate) fn unavailable(cause: sqlx::Error) -> Error {
 async fn rows(connection: &mut AnyConnection, sql: Arc<str>, values: Vec<Value>) -> Result<Vec<Row>> {
     let query = sqlx::query_with(AssertSqlSafe(sql), arguments(&values)?);
     let rows = query.fetch_all(connection).await.map_err(unavailable)?;
-    Ok(rows.into_iter().map(Row).collect())
+    Ok(rows.into_iter().map(|row| Row(Cells::Database(row))).collect())
+}
+
+async fn packed(connection: &mut AnyConnection, sql: Arc<str>, values: Vec<Value>) -> Result<Vec<Row>> {
+    let answer = rows(connection, sql, values).await?;
+    let text = answer.first().map_or(Ok(None), |row| row.text_opt(0))?;
+    Ok(text.map_or_else(Vec::new, |text| unpack(&text)))
 }
 
 /// Reads single statements.
@@ -314,6 +332,18 @@ pub trait Source: Send {
     /// `Unavailable` when the database is gone, `Internal` when the statement fails.
     fn all(&mut self, sql: &'static str, values: Vec<Value>)
     -> impl Future<Output = Result<Vec<Row>>> + Send;
+
+    /// All rows of a statement that gives many: they come packed into one text. Its columns are
+    /// named `c1` to `cN` and are numbers or texts that passed `storable_key`, or JSON.
+    ///
+    /// # Errors
+    /// As [`Source::all`].
+    fn packed(
+        &mut self,
+        sql: &'static str,
+        columns: usize,
+        values: Vec<Value>,
+    ) -> impl Future<Output = Result<Vec<Row>>> + Send;
 
     /// The first row of a statement, if there is one.
     ///
@@ -342,12 +372,23 @@ impl Source for Reader<'_> {
         let mut connection = inner.readers.acquire().await.map_err(unavailable)?;
         rows(&mut connection, inner.statements.get(inner.dialect, sql), values).await
     }
+
+    async fn packed(&mut self, sql: &'static str, columns: usize, values: Vec<Value>) -> Result<Vec<Row>> {
+        let inner = &self.store.inner;
+        let mut connection = inner.readers.acquire().await.map_err(unavailable)?;
+        packed(&mut connection, inner.statements.packed(inner.dialect, sql, columns), values).await
+    }
 }
 
 impl Source for Snapshot<'_> {
     async fn all(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
         let inner = &self.store.inner;
         rows(&mut self.tx, inner.statements.get(inner.dialect, sql), values).await
+    }
+
+    async fn packed(&mut self, sql: &'static str, columns: usize, values: Vec<Value>) -> Result<Vec<Row>> {
+        let inner = &self.store.inner;
+        packed(&mut self.tx, inner.statements.packed(inner.dialect, sql, columns), values).await
     }
 }
 

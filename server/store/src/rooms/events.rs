@@ -246,31 +246,18 @@ pub struct Replaced {
     pub content: Box<RawValue>,
 }
 
-/// Between the fields of a packed row; [`kontor_model::ids::storable_key`] keeps it out of texts.
-const FIELD: char = '\u{1f}';
-/// Between packed rows.
-const ROW: char = '\u{1e}';
-
-/// Begins a query of events: all rows come packed into one text, because what costs in reading
-/// many small rows is handing each of them over, not finding them (several times as much on SQLite).
-/// `$1`, `$2` are the asking user and device (for transaction ids). Ends with [`packed!`].
+/// The columns of [`EventRow`]; `$1`, `$2` are the asking user and device (for transaction ids).
 macro_rules! event_columns {
     () => {
-        "SELECT string_agg(p, '\x1e') FROM (SELECT concat_ws('\x1f', e.event_nid, e.event_id, e.room_nid, \
-         coalesce(CAST(e.ord AS TEXT), ''), e.type, e.sender_nid, s.text, coalesce('=' || k.text, ''), \
-         e.origin_ts, e.retention_ts, coalesce(CAST(e.redacted_by_nid AS TEXT), ''), \
-         coalesce(UTF8(b.ct), '{}'), coalesce(r.event_id, ''), coalesce(CAST(r.ord AS TEXT), ''), \
-         coalesce(UTF8(rb.ct), ''), coalesce('=' || t.txn_id, ''), coalesce(e.relates_to, ''), \
-         coalesce(e.rel_type, '')) AS p "
+        "SELECT e.event_nid AS c1, e.event_id AS c2, e.room_nid AS c3, e.ord AS c4, e.type AS c5, \
+         e.sender_nid AS c6, s.text AS c7, k.text AS c8, e.origin_ts AS c9, e.retention_ts AS c10, \
+         e.redacted_by_nid AS c11, UTF8(b.ct) AS c12, r.event_id AS c13, r.ord AS c14, UTF8(rb.ct) AS c15, \
+         t.txn_id AS c16, e.relates_to AS c17, e.rel_type AS c18 "
     };
 }
 
-/// Ends a query of events.
-macro_rules! packed {
-    () => {
-        ") packed"
-    };
-}
+/// How many they are.
+const COLUMNS: usize = 18;
 
 /// The tables that [`event_columns!`] reads, given `e`.
 macro_rules! event_joins {
@@ -283,86 +270,47 @@ macro_rules! event_joins {
     };
 }
 
-/// The fields of a packed row, in the order of [`event_columns!`].
-struct Fields<'a>(std::str::Split<'a, char>);
-
-impl<'a> Fields<'a> {
-    fn text(&mut self) -> Result<&'a str> {
-        self.0.next().ok_or_else(|| Error::internal("a packed event with too few fields"))
+/// Content and, after a line feed, what redaction would drop besides.
+fn split_body(mut text: String) -> Result<(Box<RawValue>, Option<String>)> {
+    let mut extra = None;
+    if let Some(end) = text.find('\n') {
+        extra = text.get(end + 1..).map(str::to_owned);
+        text.truncate(end);
     }
-
-    fn int(&mut self) -> Result<i64> {
-        self.text()?.parse().map_err(Error::internal)
-    }
-
-    fn int_opt(&mut self) -> Result<Option<i64>> {
-        let text = self.text()?;
-        if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(Error::internal) }
-    }
-
-    /// A text that may be empty or absent: present ones begin with `=`.
-    fn marked(&mut self) -> Result<Option<String>> {
-        Ok(self.text()?.strip_prefix('=').map(str::to_owned))
-    }
-
-    /// A body: content and, after a line feed, what redaction would drop besides.
-    fn body(&mut self) -> Result<Option<(Box<RawValue>, Option<String>)>> {
-        let text = self.text()?;
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let (content, extra) = text.split_once('\n').map_or((text, None), |(c, e)| (c, Some(e.to_owned())));
-        let content = RawValue::from_string(content.to_owned()).map_err(Error::internal)?;
-        Ok(Some((content, extra)))
-    }
+    Ok((RawValue::from_string(text).map_err(Error::internal)?, extra))
 }
 
-fn read(packed: &str) -> Result<EventRow> {
-    let mut fields = Fields(packed.split(FIELD));
-    let event = fields.int()?;
-    let event_id = fields.text()?.to_owned();
-    let room = fields.int()?;
-    let ord = fields.int_opt()?;
-    let kind = fields.text()?.to_owned();
-    let sender_nid = fields.int()?;
-    let sender = fields.text()?.to_owned();
-    let state_key = fields.marked()?;
-    let (origin_ts, retention_ts) = (fields.int()?, fields.int()?);
-    let redacted_by = fields.int_opt()?;
-    let (content, extra) = fields.body()?.ok_or_else(|| Error::internal("an event without content"))?;
-    let replaced = (fields.text()?, fields.int_opt()?, fields.body()?);
-    let replaces = match replaced {
-        (event_id, ord, Some((content, _))) => Some(Replaced { event_id: event_id.to_owned(), ord, content }),
+fn read(row: &Row) -> Result<EventRow> {
+    // A body that was destroyed leaves the event empty, never the answer broken.
+    let (content, extra) = split_body(row.text_opt(11)?.unwrap_or_else(|| "{}".to_owned()))?;
+    let replaces = match (row.text_opt(12)?, row.text_opt(14)?) {
+        (Some(event_id), Some(body)) => {
+            Some(Replaced { event_id, ord: row.int_opt(13)?, content: split_body(body)?.0 })
+        }
         _ => None,
     };
-    let txn_id = fields.marked()?;
-    let (relates_to, rel_type) = (fields.text()?.to_owned(), fields.text()?.to_owned());
-    let relates_to = (!relates_to.is_empty()).then_some((relates_to, rel_type));
     Ok(EventRow {
-        event,
-        event_id,
-        room,
-        ord,
-        kind,
-        sender_nid,
-        sender,
-        state_key,
-        origin_ts,
-        retention_ts,
-        redacted_by,
+        event: row.int(0)?,
+        event_id: row.text(1)?,
+        room: row.int(2)?,
+        ord: row.int_opt(3)?,
+        kind: row.text(4)?,
+        sender_nid: row.int(5)?,
+        sender: row.text(6)?,
+        state_key: row.text_opt(7)?,
+        origin_ts: row.int(8)?,
+        retention_ts: row.int(9)?,
+        redacted_by: row.int_opt(10)?,
         content,
         extra,
         replaces,
-        txn_id,
-        relates_to,
+        txn_id: row.text_opt(15)?,
+        relates_to: row.text_opt(16)?.zip(row.text_opt(17)?),
     })
 }
 
-fn read_all(rows: &[Row]) -> Result<Vec<EventRow>> {
-    let Some(packed) = rows.first().map(|row| row.text_opt(0)).transpose()?.flatten() else {
-        return Ok(Vec::new());
-    };
-    packed.split(ROW).map(read).collect()
+async fn read_all<S: Source>(source: &mut S, sql: &'static str, values: Vec<Value>) -> Result<Vec<EventRow>> {
+    source.packed(sql, COLUMNS, values).await?.iter().map(read).collect()
 }
 
 /// Who asks, for the transaction ids of own events.
@@ -389,12 +337,11 @@ pub async fn by_ids<S: Source>(source: &mut S, asker: Asker<'_>, ids: &[&str]) -
         event_columns!(),
         "FROM event e",
         event_joins!(),
-        "WHERE e.event_id IN TEXT_SET($3) AND e.ord IS NOT NULL",
-        packed!()
+        "WHERE e.event_id IN TEXT_SET($3) AND e.ord IS NOT NULL"
     );
     let mut values = asker.values();
     values.push(text_set(ids));
-    read_all(&source.all(sql, values).await?)
+    read_all(source, sql, values).await
 }
 
 /// Events by numeric id, in no order.
@@ -405,16 +352,10 @@ pub async fn by_nids<S: Source>(source: &mut S, asker: Asker<'_>, nids: &[Nid]) 
     if nids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = concat!(
-        event_columns!(),
-        "FROM event e",
-        event_joins!(),
-        "WHERE e.event_nid IN ID_SET($3)",
-        packed!()
-    );
+    let sql = concat!(event_columns!(), "FROM event e", event_joins!(), "WHERE e.event_nid IN ID_SET($3)");
     let mut values = asker.values();
     values.push(id_set(nids.iter().copied()));
-    read_all(&source.all(sql, values).await?)
+    read_all(source, sql, values).await
 }
 
 /// A page of a room's timeline.
@@ -439,8 +380,7 @@ pub async fn backward<S: Source>(source: &mut S, asker: Asker<'_>, page: Page) -
         event_columns!(),
         "FROM event e",
         event_joins!(),
-        "WHERE e.room_nid = $3 AND e.ord > $4 AND e.ord <= $5 ORDER BY e.ord DESC LIMIT $6",
-        packed!()
+        "WHERE e.room_nid = $3 AND e.ord > $4 AND e.ord <= $5 ORDER BY e.ord DESC LIMIT $6"
     );
     let mut rows = paged(source, sql, asker, page).await?;
     rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.ord));
@@ -456,8 +396,7 @@ pub async fn forward<S: Source>(source: &mut S, asker: Asker<'_>, page: Page) ->
         event_columns!(),
         "FROM event e",
         event_joins!(),
-        "WHERE e.room_nid = $3 AND e.ord > $4 AND e.ord <= $5 ORDER BY e.ord LIMIT $6",
-        packed!()
+        "WHERE e.room_nid = $3 AND e.ord > $4 AND e.ord <= $5 ORDER BY e.ord LIMIT $6"
     );
     let mut rows = paged(source, sql, asker, page).await?;
     rows.sort_unstable_by_key(|row| row.ord);
@@ -473,7 +412,7 @@ async fn paged<S: Source>(
 ) -> Result<Vec<EventRow>> {
     let mut values = asker.values();
     values.extend([page.room.into(), page.after.into(), page.until.into(), page.limit.into()]);
-    read_all(&source.all(sql, values).await?)
+    read_all(source, sql, values).await
 }
 
 /// The newest `limit` events of each room in `(after, until]`, newest first within a room; rooms as
@@ -494,13 +433,12 @@ pub async fn newest_of_each<S: Source>(
         event_columns!(),
         "FROM TRIPLE_SET($3) w JOIN event e ON e.event_nid AMONG_FIRST (SELECT x.event_nid FROM event x \
          WHERE x.room_nid = w.a AND x.ord > w.b AND x.ord <= w.c ORDER BY x.ord DESC LIMIT $4) END_FIRST",
-        event_joins!(),
-        packed!()
+        event_joins!()
     );
     let mut values = asker.values();
     values.push(triple_set(rooms.iter().copied()));
     values.push(limit.into());
-    let mut rows = read_all(&source.all(sql, values).await?)?;
+    let mut rows = read_all(source, sql, values).await?;
     rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.ord));
     Ok(rows)
 }
@@ -521,18 +459,16 @@ pub async fn current_state<S: Source>(
             event_columns!(),
             "FROM ID_SET($3) w JOIN room_state c ON c.room_nid = w.id AND c.type <> 'm.room.member' \
              JOIN event e ON e.event_nid = c.event_nid",
-            event_joins!(),
-            packed!()
+            event_joins!()
         )
     } else {
         concat!(
             event_columns!(),
             "FROM ID_SET($3) w JOIN room_state c ON c.room_nid = w.id JOIN event e ON e.event_nid = c.event_nid",
-            event_joins!(),
-            packed!()
+            event_joins!()
         )
     };
     let mut values = asker.values();
     values.push(id_set(rooms.iter().copied()));
-    read_all(&source.all(sql, values).await?)
+    read_all(source, sql, values).await
 }

@@ -79,12 +79,13 @@ pub async fn room<S: Source>(source: &mut S, room_id: &str) -> Result<Option<Roo
 /// # Errors
 /// See [`Source::all`].
 pub async fn state<S: Source>(source: &mut S, room: Nid) -> Result<Vec<StateRow>> {
-    let sql = "SELECT s.type, k.text, s.key_nid, s.event_nid, e.event_id, e.skeleton, b.ct FROM room_state s \
+    let sql = "SELECT s.type AS c1, k.text AS c2, s.key_nid AS c3, s.event_nid AS c4, e.event_id AS c5, \
+               e.skeleton AS c6, UTF8(b.ct) AS c7 FROM room_state s \
                JOIN name k ON k.nid = s.key_nid JOIN event e ON e.event_nid = s.event_nid \
                LEFT JOIN event_body b ON b.event_nid = s.event_nid AND s.type IN ('m.room.create', \
                'm.room.power_levels', 'm.room.third_party_invite', 'm.room.guest_access', \
                'm.room.canonical_alias') WHERE s.room_nid = $1";
-    let rows = source.all(sql, vec![room.into()]).await?;
+    let rows = source.packed(sql, 7, vec![room.into()]).await?;
     let read = |row: &crate::Row| {
         Ok(StateRow {
             kind: row.text(0)?,
@@ -93,7 +94,7 @@ pub async fn state<S: Source>(source: &mut S, room: Nid) -> Result<Vec<StateRow>
             event: row.int(3)?,
             event_id: row.text(4)?,
             skeleton: row.text(5)?,
-            content: row.blob_opt(6)?.map(content_alone),
+            content: row.text_opt(6)?.map(String::into_bytes).map(content_alone),
         })
     };
     rows.iter().map(read).collect()

@@ -31,8 +31,8 @@ pub struct MyRoom {
 
 macro_rules! my_room {
     () => {
-        "SELECT m.room_nid, r.room_id, r.version, m.membership, m.event_nid, m.pos, m.sender_nid, \
-         m.forgotten, p.last_ord FROM membership m JOIN room r ON r.room_nid = m.room_nid \
+        "SELECT m.room_nid AS c1, r.room_id AS c2, r.version AS c3, m.membership AS c4, m.event_nid AS c5, \
+         m.pos AS c6, m.sender_nid AS c7, m.forgotten AS c8, p.last_ord AS c9 FROM membership m JOIN room r ON r.room_nid = m.room_nid \
          JOIN room_place p ON p.room_nid = m.room_nid "
     };
 }
@@ -57,7 +57,7 @@ fn read(row: &Row) -> Result<MyRoom> {
 /// See [`Source::all`].
 pub async fn of_user<S: Source>(source: &mut S, user: Nid) -> Result<Vec<MyRoom>> {
     let sql = concat!(my_room!(), "WHERE m.user_nid = $1");
-    source.all(sql, vec![user.into()]).await?.iter().map(read).collect()
+    source.packed(sql, 9, vec![user.into()]).await?.iter().map(read).collect()
 }
 
 /// A user's memberships of some rooms.
@@ -67,7 +67,7 @@ pub async fn of_user<S: Source>(source: &mut S, user: Nid) -> Result<Vec<MyRoom>
 pub async fn of_user_in<S: Source>(source: &mut S, user: Nid, rooms: &[Nid]) -> Result<Vec<MyRoom>> {
     let sql = concat!(my_room!(), "WHERE m.user_nid = $1 AND m.room_nid IN ID_SET($2)");
     let values = vec![user.into(), id_set(rooms.iter().copied())];
-    source.all(sql, values).await?.iter().map(read).collect()
+    source.packed(sql, 9, values).await?.iter().map(read).collect()
 }
 
 /// A user's memberships of the rooms in which something happened in `(since, until]`; of all rooms
@@ -87,7 +87,7 @@ pub async fn of_user_changed<S: Source>(
          WHERE position > $2 AND position <= $3 AND room_nid IS NOT NULL) \
          OR (SELECT min(position) FROM stream_log) > $2 + 1)"
     );
-    source.all(sql, vec![user.into(), since.into(), until.into()]).await?.iter().map(read).collect()
+    source.packed(sql, 9, vec![user.into(), since.into(), until.into()]).await?.iter().map(read).collect()
 }
 
 /// Numeric ids of the rooms that a user is in or is invited to: where news come from.
@@ -95,9 +95,8 @@ pub async fn of_user_changed<S: Source>(
 /// # Errors
 /// See [`Source::all`].
 pub async fn watched_rooms<S: Source>(source: &mut S, user: Nid) -> Result<Vec<Nid>> {
-    let sql =
-        "SELECT room_nid FROM membership WHERE user_nid = $1 AND membership IN ('join', 'invite', 'knock')";
-    source.all(sql, vec![user.into()]).await?.iter().map(|row| row.int(0)).collect()
+    let sql = "SELECT room_nid AS c1 FROM membership WHERE user_nid = $1 AND membership IN ('join', 'invite', 'knock')";
+    source.packed(sql, 1, vec![user.into()]).await?.iter().map(|row| row.int(0)).collect()
 }
 
 /// A user's membership of a room named by its Matrix id. `None` when there never was one, or no
@@ -144,7 +143,7 @@ pub struct Hero {
 macro_rules! heroes {
     ($memberships:literal) => {
         concat!(
-            "SELECT w.id, n.text, m.event_nid FROM ID_SET($1) w JOIN membership m ON m.room_nid = w.id \
+            "SELECT w.id AS c1, n.text AS c2, m.event_nid AS c3 FROM ID_SET($1) w JOIN membership m ON m.room_nid = w.id \
              AND m.user_nid AMONG_FIRST (SELECT x.user_nid FROM membership x WHERE x.room_nid = w.id \
              AND x.user_nid <> $2 AND x.membership IN (",
             $memberships,
@@ -167,10 +166,10 @@ pub async fn summaries<S: Source>(
     if rooms.is_empty() {
         return Ok(summaries);
     }
-    let counts = "SELECT room_nid, CAST(sum(CASE WHEN membership = 'join' THEN 1 ELSE 0 END) AS BIGINT), \
-                  CAST(sum(CASE WHEN membership = 'invite' THEN 1 ELSE 0 END) AS BIGINT) \
+    let counts = "SELECT room_nid AS c1, CAST(sum(CASE WHEN membership = 'join' THEN 1 ELSE 0 END) AS BIGINT) AS c2, \
+                  CAST(sum(CASE WHEN membership = 'invite' THEN 1 ELSE 0 END) AS BIGINT) AS c3 \
                   FROM membership WHERE room_nid IN ID_SET($1) GROUP BY room_nid";
-    for row in source.all(counts, vec![id_set(rooms.iter().copied())]).await? {
+    for row in source.packed(counts, 3, vec![id_set(rooms.iter().copied())]).await? {
         let summary = Summary { joined: row.int(1)?, invited: row.int(2)?, heroes: Vec::new() };
         summaries.insert(row.int(0)?, summary);
     }
@@ -180,7 +179,7 @@ pub async fn summaries<S: Source>(
         if rooms.is_empty() {
             continue;
         }
-        for row in source.all(sql, vec![id_set(rooms), asker.into()]).await? {
+        for row in source.packed(sql, 3, vec![id_set(rooms), asker.into()]).await? {
             if let Some(summary) = summaries.get_mut(&row.int(0)?) {
                 summary.heroes.push(Hero { user_id: row.text(1)?, event: row.int(2)? });
             }
@@ -207,12 +206,12 @@ pub struct Member {
 /// # Errors
 /// See [`Source::all`].
 pub async fn of_room<S: Source>(source: &mut S, room: Nid) -> Result<Vec<Member>> {
-    let sql = "SELECT m.user_nid, n.text, m.event_nid, m.membership FROM membership m \
+    let sql = "SELECT m.user_nid AS c1, n.text AS c2, m.event_nid AS c3, m.membership AS c4 FROM membership m \
                JOIN name n ON n.nid = m.user_nid WHERE m.room_nid = $1";
     let read = |row: &Row| {
         Ok(Member { user: row.int(0)?, user_id: row.text(1)?, event: row.int(2)?, membership: row.text(3)? })
     };
-    source.all(sql, vec![room.into()]).await?.iter().map(read).collect()
+    source.packed(sql, 4, vec![room.into()]).await?.iter().map(read).collect()
 }
 
 impl Change {

@@ -122,12 +122,13 @@ pub async fn since<S: Source>(
     if rooms.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = "SELECT r.room_nid, n.text, r.kind, r.thread, r.event_id, r.ts, r.pos FROM ID_SET($1) w \
+    let sql = "SELECT r.room_nid AS c1, n.text AS c2, r.kind AS c3, r.thread AS c4, r.event_id AS c5, r.ts AS c6, r.pos AS c7 \
+               FROM ID_SET($1) w \
                JOIN receipt r ON r.room_nid = w.id AND r.pos > $2 AND r.pos <= $3 \
                JOIN name n ON n.nid = r.user_nid \
                WHERE r.kind = 'm.read' OR r.user_nid = $4 ORDER BY r.pos";
     let values = vec![id_set(rooms.iter().copied()), since.0.into(), until.0.into(), user.into()];
-    source.all(sql, values).await?.iter().map(read).collect()
+    source.packed(sql, 7, values).await?.iter().map(read).collect()
 }
 
 /// A receipt to be written.

@@ -5,17 +5,22 @@ use crate::value::{Value, id_set, text_set, triple_set};
 use kontor_model::{Nid, Result};
 use std::collections::HashMap;
 
+/// Numeric ids that a statement gives as `c1`.
+async fn nids<S: Source>(source: &mut S, sql: &'static str, values: Vec<Value>) -> Result<Vec<Nid>> {
+    source.packed(sql, 1, values).await?.iter().map(|row| row.int(0)).collect()
+}
+
 /// Numeric ids of the current state events of rooms, optionally of some types only.
 ///
 /// # Errors
 /// See [`Source::all`].
 pub async fn current<S: Source>(source: &mut S, rooms: &[Nid], without_members: bool) -> Result<Vec<Nid>> {
     let sql = if without_members {
-        "SELECT event_nid FROM room_state WHERE room_nid IN ID_SET($1) AND type <> 'm.room.member'"
+        "SELECT event_nid AS c1 FROM room_state WHERE room_nid IN ID_SET($1) AND type <> 'm.room.member'"
     } else {
-        "SELECT event_nid FROM room_state WHERE room_nid IN ID_SET($1)"
+        "SELECT event_nid AS c1 FROM room_state WHERE room_nid IN ID_SET($1)"
     };
-    source.all(sql, vec![id_set(rooms.iter().copied())]).await?.iter().map(|row| row.int(0)).collect()
+    nids(source, sql, vec![id_set(rooms.iter().copied())]).await
 }
 
 /// Numeric id of one current state event.
@@ -68,7 +73,7 @@ pub async fn at<S: Source>(source: &mut S, places: &[(Nid, i64)], without_member
     macro_rules! state_at {
         ($kinds:literal) => {
             concat!(
-                "SELECT c.event_nid FROM (SELECT x.room_nid AS room, x.type AS kind, x.key_nid AS key_nid, \
+                "SELECT c.event_nid AS c1 FROM (SELECT x.room_nid AS room, x.type AS kind, x.key_nid AS key_nid, \
                  max(x.ord) AS newest FROM TRIPLE_SET($1) w JOIN state_change x ON x.room_nid = w.a \
                  AND x.ord <= w.b ",
                 $kinds,
@@ -83,7 +88,7 @@ pub async fn at<S: Source>(source: &mut S, places: &[(Nid, i64)], without_member
     }
     let sql = if without_members { state_at!("AND x.type <> 'm.room.member'") } else { state_at!("") };
     let triples = triple_set(places.iter().map(|(room, ord)| (*room, *ord, 0)));
-    source.all(sql, vec![triples]).await?.iter().map(|row| row.int(0)).collect()
+    nids(source, sql, vec![triples]).await
 }
 
 /// One state event as it was at a place.
@@ -111,9 +116,12 @@ pub async fn changes<S: Source>(source: &mut S, parts: &[(Nid, i64, i64)]) -> Re
     if parts.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = "SELECT c.room_nid, c.type, c.key_nid, c.ord, c.event_nid FROM TRIPLE_SET($1) w \
-               JOIN state_change c ON c.room_nid = w.a AND c.ord > w.b AND c.ord <= w.c ORDER BY c.ord";
-    source.all(sql, vec![triple_set(parts.iter().copied())]).await?.iter().map(read).collect()
+    let sql = "SELECT c.room_nid AS c1, c.type AS c2, c.key_nid AS c3, c.ord AS c4, c.event_nid AS c5 FROM TRIPLE_SET($1) w \
+               JOIN state_change c ON c.room_nid = w.a AND c.ord > w.b AND c.ord <= w.c";
+    let rows = source.packed(sql, 5, vec![triple_set(parts.iter().copied())]).await?;
+    let mut changes: Vec<StateChange> = rows.iter().map(read).collect::<Result<_>>()?;
+    changes.sort_unstable_by_key(|change| change.ord);
+    Ok(changes)
 }
 
 /// One entry of a history: where it began to hold, and the value.
@@ -134,7 +142,7 @@ pub struct Histories {
     pub membership: Vec<Turn>,
 }
 
-/// The histories of some rooms for one user, in two statements.
+/// The histories of some rooms for one user, in one statement.
 ///
 /// # Errors
 /// See [`Source::all`].
@@ -143,6 +151,10 @@ pub async fn histories<S: Source>(
     rooms: &[Nid],
     user: Nid,
 ) -> Result<HashMap<Nid, Histories>> {
+    #[derive(serde::Deserialize)]
+    struct Skeleton {
+        content: Content,
+    }
     #[derive(serde::Deserialize)]
     struct Content {
         history_visibility: Option<String>,
@@ -153,34 +165,27 @@ pub async fn histories<S: Source>(
         return Ok(found);
     }
     // The skeleton is enough: redaction keeps both fields, so a redacted event hides nothing more.
-    let visibility = "SELECT c.room_nid, c.ord, e.skeleton FROM ID_SET($1) w JOIN state_change c \
-                      ON c.room_nid = w.id AND c.type = 'm.room.history_visibility' \
-                      JOIN name k ON k.nid = c.key_nid AND k.text = '' \
-                      LEFT JOIN event e ON e.event_nid = c.event_nid ORDER BY c.ord";
-    let membership = "SELECT c.room_nid, c.ord, e.skeleton FROM ID_SET($1) w JOIN state_change c \
-                      ON c.room_nid = w.id AND c.type = 'm.room.member' AND c.key_nid = $2 \
-                      LEFT JOIN event e ON e.event_nid = c.event_nid ORDER BY c.ord";
-    #[derive(serde::Deserialize)]
-    struct Skeleton {
-        content: Content,
+    let sql = "SELECT c.room_nid AS c1, c.ord AS c2, 1 AS c3, e.skeleton AS c4 FROM ID_SET($1) w \
+               JOIN state_change c ON c.room_nid = w.id AND c.type = 'm.room.member' AND c.key_nid = $2 \
+               LEFT JOIN event e ON e.event_nid = c.event_nid \
+               UNION ALL SELECT c.room_nid, c.ord, 0, e.skeleton FROM ID_SET($1) w \
+               JOIN state_change c ON c.room_nid = w.id AND c.type = 'm.room.history_visibility' \
+               JOIN name k ON k.nid = c.key_nid AND k.text = '' \
+               LEFT JOIN event e ON e.event_nid = c.event_nid";
+    for row in source.packed(sql, 4, vec![id_set(rooms.iter().copied()), user.into()]).await? {
+        let skeleton = row.text_opt(3)?.and_then(|text| serde_json::from_str::<Skeleton>(&text).ok());
+        let content = skeleton.map(|skeleton| skeleton.content);
+        let histories = found.entry(row.int(0)?).or_default();
+        let (list, value) = if row.bool(2)? {
+            (&mut histories.membership, content.and_then(|content| content.membership))
+        } else {
+            (&mut histories.visibility, content.and_then(|content| content.history_visibility))
+        };
+        list.push(Turn { ord: row.int(1)?, value: value.unwrap_or_default() });
     }
-    let ids = id_set(rooms.iter().copied());
-    for (sql, values, own) in
-        [(visibility, vec![ids.clone()], false), (membership, vec![ids, user.into()], true)]
-    {
-        for row in source.all(sql, values).await? {
-            let content = row
-                .text_opt(2)?
-                .and_then(|text| serde_json::from_str::<Skeleton>(&text).ok())
-                .map(|s| s.content);
-            let histories = found.entry(row.int(0)?).or_default();
-            let (list, value) = if own {
-                (&mut histories.membership, content.and_then(|c| c.membership))
-            } else {
-                (&mut histories.visibility, content.and_then(|c| c.history_visibility))
-            };
-            list.push(Turn { ord: row.int(1)?, value: value.unwrap_or_default() });
-        }
+    for histories in found.values_mut() {
+        histories.membership.sort_unstable_by_key(|turn| turn.ord);
+        histories.visibility.sort_unstable_by_key(|turn| turn.ord);
     }
     Ok(found)
 }
@@ -194,10 +199,10 @@ pub async fn member_events<S: Source>(
     rooms: &[Nid],
     users: &[Nid],
 ) -> Result<Vec<(Nid, Nid, Nid)>> {
-    let sql = "SELECT s.room_nid, s.key_nid, s.event_nid FROM room_state s WHERE s.room_nid IN ID_SET($1) \
+    let sql = "SELECT s.room_nid AS c1, s.key_nid AS c2, s.event_nid AS c3 FROM room_state s WHERE s.room_nid IN ID_SET($1) \
                AND s.type = 'm.room.member' AND s.key_nid IN ID_SET($2)";
     let values = vec![id_set(rooms.iter().copied()), id_set(users.iter().copied())];
-    let rows = source.all(sql, values).await?;
+    let rows = source.packed(sql, 3, values).await?;
     rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?, row.int(2)?))).collect()
 }
 
@@ -206,12 +211,12 @@ pub async fn member_events<S: Source>(
 /// # Errors
 /// See [`Source::all`].
 pub async fn members_at<S: Source>(source: &mut S, room: Nid, users: &[Nid], ord: i64) -> Result<Vec<Nid>> {
-    let sql = "SELECT c.event_nid FROM (SELECT x.key_nid AS key_nid, max(x.ord) AS newest FROM state_change x \
+    let sql = "SELECT c.event_nid AS c1 FROM (SELECT x.key_nid AS key_nid, max(x.ord) AS newest FROM state_change x \
                WHERE x.room_nid = $1 AND x.type = 'm.room.member' AND x.key_nid IN ID_SET($2) AND x.ord <= $3 \
                GROUP BY x.key_nid) n JOIN state_change c ON c.room_nid = $1 AND c.type = 'm.room.member' \
                AND c.key_nid = n.key_nid AND c.ord = n.newest WHERE c.event_nid IS NOT NULL";
     let values = vec![room.into(), id_set(users.iter().copied()), ord.into()];
-    source.all(sql, values).await?.iter().map(|row| row.int(0)).collect()
+    nids(source, sql, values).await
 }
 
 /// Current state events of some types (any state key) of some rooms, whole.
@@ -219,7 +224,7 @@ pub async fn members_at<S: Source>(source: &mut S, room: Nid, users: &[Nid], ord
 /// # Errors
 /// See [`Source::all`].
 pub async fn current_of_types<S: Source>(source: &mut S, rooms: &[Nid], types: &[&str]) -> Result<Vec<Nid>> {
-    let sql = "SELECT event_nid FROM room_state WHERE room_nid IN ID_SET($1) AND type IN TEXT_SET($2)";
+    let sql = "SELECT event_nid AS c1 FROM room_state WHERE room_nid IN ID_SET($1) AND type IN TEXT_SET($2)";
     let values: Vec<Value> = vec![id_set(rooms.iter().copied()), text_set(types)];
-    source.all(sql, values).await?.iter().map(|row| row.int(0)).collect()
+    nids(source, sql, values).await
 }

@@ -75,7 +75,7 @@ pub async fn counts<S: Source>(
         id_set(ignored.iter().copied()),
         Value::from(MOST - 1),
     ];
-    for row in source.all(COUNTS, values).await? {
+    for row in source.packed(COUNTS, 4, values).await? {
         let count = Count { notifications: row.int(2)?, highlights: row.int(3)? };
         if count == Count::default() {
             continue;
@@ -139,9 +139,9 @@ const COUNTS: &str = concat!(
      AND r.user_nid = $1 AND r.kind IN ('m.read', 'm.read.private') AND r.thread NOT IN ('', 'main') \
      UNION ALL SELECT room, thread, ord FROM related WHERE sender_nid = $1 AND thread <> 'main') t \
      GROUP BY room, thread) \
-     SELECT m.room, 'main', \
-     CAST(sum(CASE WHEN e.notifies = 3 OR e.notifies = m.mode + 1 THEN 1 ELSE 0 END) AS BIGINT), \
-     CAST(sum(CASE WHEN e.notifies > 1 THEN 1 ELSE 0 END) AS BIGINT) \
+     SELECT m.room AS c1, 'main' AS c2, \
+     CAST(sum(CASE WHEN e.notifies = 3 OR e.notifies = m.mode + 1 THEN 1 ELSE 0 END) AS BIGINT) AS c3, \
+     CAST(sum(CASE WHEN e.notifies > 1 THEN 1 ELSE 0 END) AS BIGINT) AS c4 \
      FROM mine m CROSS JOIN event e WHERE e.room_nid = m.room AND e.ord > m.plain \
      AND e.notifies > 0 AND e.rel_type IS NULL AND m.mode < 2 AND e.ord <= m.until AND e.sender_nid <> $1 \
      AND e.sender_nid NOT IN ID_SET($3) GROUP BY m.room \
