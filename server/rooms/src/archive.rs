@@ -1,6 +1,6 @@
 //! The archive of a room, as the event pipeline reads it.
 
-use crate::receive::archive::{Archive, Awaited, Found, Known};
+use crate::receive::archive::{Archive, Awaited, Found, Known, Remembered};
 use async_trait::async_trait;
 use kontor_model::{Code, Error, Nid, Pdu, Result, RoomVersion};
 use kontor_store::rooms::chain_reads::{self, ChainRow};
@@ -15,9 +15,25 @@ use std::time::Duration;
 /// How long events on their way to the disk are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// State events remembered of all rooms together; 8 bytes each.
+const MAX_REMEMBERED: u64 = 2_000_000;
+
+/// States at the ends of rooms that have several, of all rooms of the process. They never change.
+#[derive(Clone)]
+pub struct StateCache(moka::sync::Cache<Nid, Arc<Remembered>>);
+
+impl Default for StateCache {
+    fn default() -> Self {
+        let weight = |state: &Arc<Remembered>| u32::try_from(state.events.len()).unwrap_or(u32::MAX);
+        let cache = moka::sync::Cache::builder().max_capacity(MAX_REMEMBERED);
+        Self(cache.weigher(move |_, state: &Arc<Remembered>| weight(state)).build())
+    }
+}
+
 /// One room in the store.
 pub struct StoreArchive {
     store: Store,
+    states: StateCache,
     room: Nid,
     version: RoomVersion,
 }
@@ -29,7 +45,7 @@ impl StoreArchive {
     /// # Errors
     /// `Conflict` when the head is not where the room is: another process was quicker, or an event
     /// before it was refused. `Unavailable` when the database is gone.
-    pub async fn open(store: &Store, head: &crate::Head) -> Result<Self> {
+    pub async fn open(store: &Store, states: &StateCache, head: &crate::Head) -> Result<Self> {
         let waiter = store.log().wait_for([Topic::Room(head.room)]);
         let reached = async {
             loop {
@@ -43,7 +59,8 @@ impl StoreArchive {
             Ok(reached) => reached?,
             Err(_) => return Err(Error::new(Code::Conflict, "The room moved on. Try again.")),
         }
-        Ok(Self { store: store.clone(), room: head.room, version: head.version.clone() })
+        let (store, states) = (store.clone(), states.clone());
+        Ok(Self { store, states, room: head.room, version: head.version.clone() })
     }
 
     fn known(&self, row: ChainRow) -> Result<Arc<Known>> {
@@ -109,5 +126,13 @@ impl Archive for StoreArchive {
 
     async fn name(&self, text: &str) -> Result<Nid> {
         self.store.name(text).await
+    }
+
+    fn remembered(&self, after: Nid) -> Option<Arc<Remembered>> {
+        self.states.0.get(&after)
+    }
+
+    fn remember(&self, after: Nid, state: Remembered) {
+        self.states.0.insert(after, Arc::new(state));
     }
 }

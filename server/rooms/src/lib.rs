@@ -47,6 +47,8 @@ pub struct Rooms {
     pub signer: Signer,
     /// Who is typing.
     pub typing: Arc<typing::Typing>,
+    /// States at the ends of rooms that forked.
+    states: archive::StateCache,
     store: Store,
 }
 
@@ -54,7 +56,16 @@ impl Rooms {
     /// Opens the department.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: &dyn Random, signer: Signer) -> Self {
         let typing = Arc::new(typing::Typing::new(clock, random));
-        Self { lanes: Lanes::new(store.clone()), typing, signer, store }
+        let states = archive::StateCache::default();
+        Self { lanes: Lanes::new(store.clone()), typing, signer, states, store }
+    }
+
+    /// The archive of a room, for receiving events of other servers into it.
+    ///
+    /// # Errors
+    /// As [`archive::StoreArchive::open`].
+    pub async fn archive(&self, head: &Head) -> Result<archive::StoreArchive> {
+        archive::StoreArchive::open(&self.store, &self.states, head).await
     }
 
     /// Reserves the numeric ids that an event needs.

@@ -86,6 +86,21 @@ pub trait Archive: Send + Sync {
     async fn nid(&self) -> Result<Nid>;
     /// The numeric id of a user id or state key.
     async fn name(&self, text: &str) -> Result<Nid>;
+    /// The state after an event, if it was remembered.
+    fn remembered(&self, _after: Nid) -> Option<Arc<Remembered>> {
+        None
+    }
+    /// Remembers the state after an event, which the next one will probably need.
+    fn remember(&self, _after: Nid, _state: Remembered) {}
+}
+
+/// A state by numeric ids, which redaction does not change.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    /// The state events.
+    pub events: Vec<Nid>,
+    /// The snapshot that it is stored as, if there is one.
+    pub snapshot: Option<Nid>,
 }
 
 /// The error for an archive that lacks what it must have.

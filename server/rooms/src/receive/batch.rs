@@ -1,7 +1,7 @@
 //! The working memory of one receipt: where the room stands after the events so far, what was read
 //! of the archive, and the states that were computed on the way.
 
-use super::archive::{Archive, Awaited, Known, missing};
+use super::archive::{Archive, Awaited, Known, Remembered, missing};
 use super::record::{Record, Redaction};
 use crate::head::{Head, StateEntry, StateMap};
 use crate::resolve::{Candidate, Lookup, resolve};
@@ -116,6 +116,12 @@ impl<'a> Batch<'a> {
             return Ok(Some(StateAt { state: Arc::clone(&self.head.state), snapshot: None }));
         }
         let Some(known) = self.find(id).await? else { return Ok(None) };
+        if let Some(found) = self.archive.remembered(known.nid) {
+            let state = Arc::new(self.state(found.events.clone()).await?);
+            let at = StateAt { state, snapshot: found.snapshot };
+            self.after.insert(id.clone(), at.clone());
+            return Ok(Some(at));
+        }
         let at = match (known.snapshot, known.ord) {
             (Some(snapshot), _) => {
                 let layers = self.archive.layers(snapshot).await?;
@@ -177,6 +183,19 @@ impl<'a> Batch<'a> {
             }
         }
         self.merge(parents).await.map(Some)
+    }
+
+    /// Remembers the states at the ends of a room that has several: the next event needs them all.
+    pub fn remember_ends(&self) {
+        if self.head.extremities.len() < 2 {
+            return;
+        }
+        for id in &self.head.extremities {
+            if let (Some(known), Some(at)) = (self.known.get(id), self.after.get(id)) {
+                let events = at.state.values().map(|entry| entry.nid).collect();
+                self.archive.remember(known.nid, Remembered { events, snapshot: at.snapshot });
+            }
+        }
     }
 
     /// Resolves states into one.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 /// Who knows the signing keys of servers.
 #[async_trait]
 pub trait Keys: Send + Sync {
-    /// The keys of some servers. With a time, only keys that were valid then (since room version 5).
+    /// The keys of some servers, this one included. With a time, only keys that were valid then (since room version 5).
     /// A server whose keys cannot be had is left out.
     async fn keys(&self, servers: &BTreeSet<OwnedServerName>, valid_at: Option<Ms>) -> Result<PublicKeyMap>;
 }

@@ -15,7 +15,7 @@ mod redact;
 pub mod rows;
 pub mod settle;
 
-pub use archive::{Archive, Awaited, Found, Known};
+pub use archive::{Archive, Awaited, Found, Known, Remembered};
 pub use check::Keys;
 pub use gather::Limits;
 pub use peers::{Nobody, Peers, StateIds};
@@ -135,6 +135,7 @@ impl Receiver<'_> {
 }
 
 fn finish(batch: Batch<'_>, from: i64, outcomes: Vec<(Option<OwnedEventId>, Outcome)>) -> Received {
+    batch.remember_ends();
     // What was only fetched to authorise others is still waited for as an event of the room.
     let settled = batch.records.iter().filter(|record| record.standing != record::Standing::Fetched);
     let new: HashSet<_> = settled.map(|record| record.known.pdu.event_id.clone()).collect();

@@ -3,8 +3,9 @@
 use crate::house::House;
 use crate::world::{ANNA, EAST, EMIL, EVA, HOME, Wish, World, object, sign, sign_again};
 use kontor_rooms::receive::Outcome;
+use proptest::prelude::*;
 use ruma::OwnedEventId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 async fn room(version: &str) -> (World, House, Vec<OwnedEventId>) {
     let mut world = World::new(version);
@@ -204,4 +205,83 @@ async fn a_lie_about_depth_moves_the_room_by_one_step() {
     );
     let ours = house.post(&mut world, draft).await.unwrap();
     assert_eq!((world.pdus[&ours].depth, &world.pdus[&ours].prev_events), (7, &vec![shallow]));
+}
+
+/// JSON values of the kinds that hurt.
+fn odd() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        prop::sample::select(vec![-1i64, 0, 1, (1 << 53) - 1, 1 - (1 << 53)]).prop_map(|n| json!(n)),
+        prop::sample::select(vec![
+            "",
+            "$",
+            "$x",
+            "!",
+            "@",
+            "@a:b",
+            "m.room.create",
+            "m.room.member",
+            "\0",
+            "💥"
+        ])
+        .prop_map(|text| json!(text)),
+        any::<String>().prop_map(|text| json!(text)),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::btree_map(".{0,8}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+const FIELDS: [&str; 13] = [
+    "type",
+    "sender",
+    "room_id",
+    "state_key",
+    "content",
+    "depth",
+    "prev_events",
+    "auth_events",
+    "hashes",
+    "signatures",
+    "origin_server_ts",
+    "redacts",
+    "event_id",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_another_server_sends_has_an_outcome(
+        changes in prop::collection::vec((prop::sample::select(FIELDS.to_vec()), odd()), 1..4),
+        signed in any::<bool>(), version in prop::sample::select(vec!["1", "5", "11", "12"])
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (mut world, mut house, first) = room(version).await;
+            let join = world.member(EVA, EVA, "join", &first[3..]).await;
+            let mut event = serde_json::to_value(&world.objects[&join]).unwrap();
+            for (field, value) in &changes {
+                event[*field] = value.clone();
+            }
+            let mut event = object(event);
+            // Signed again where that is possible: then the later checks see it as well.
+            if signed && event.get("signatures").is_some_and(|all| all.as_object().is_some())
+                && ruma::canonical_json::redact(event.clone(), &world.version.rules.redaction, None).is_ok()
+            {
+                event = sign_again(event, EAST, &world.version);
+            }
+            let before = house.current();
+            let received = house.receive(vec![event]).await;
+            assert_eq!(received.outcomes.len(), 1);
+            if received.outcomes[0].1 != Outcome::Accepted {
+                assert_eq!(house.current(), before);
+            }
+        });
+    }
 }
