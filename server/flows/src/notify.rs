@@ -8,7 +8,7 @@ use kontor_rooms::{Act, Chain, Head, Judge};
 use kontor_store::rooms::unread::NewNotification;
 use serde_json::Value;
 
-/// Push rules only tell rooms of two people from larger ones.
+/// The usual push rules only tell rooms of two people from larger ones.
 const COUNTED_MEMBERS: usize = 3;
 
 /// Asks the usual push rules what an event means to a member without rules of its own.
@@ -19,13 +19,13 @@ impl Judge for UsualRules {
     fn notifies(&self, event: &Pdu, content: &str, before: &Head) -> i64 {
         let content: Value = serde_json::from_str(content).unwrap_or_default();
         let kind = event.kind.to_string();
-        push::notifies(&facts(event, &kind, &content, before))
+        let members = before.members("join").take(COUNTED_MEMBERS).count();
+        push::notifies(&facts(event, &kind, &content, before, members))
     }
 }
 
 /// What push rules look at.
-fn facts<'a>(event: &'a Pdu, kind: &'a str, content: &'a Value, room: &Head) -> Event<'a> {
-    let members = room.members("join").take(COUNTED_MEMBERS).count();
+fn facts<'a>(event: &'a Pdu, kind: &'a str, content: &'a Value, room: &Head, members: usize) -> Event<'a> {
     let sender = event.sender.as_str();
     Event::new(kind, sender, event.state_key.as_deref(), event.room_id.as_str(), content)
         .in_room_of(u64::try_from(members).unwrap_or_default())
@@ -52,8 +52,13 @@ impl Flows {
             let head = chain.head();
             let content: Value = serde_json::from_str(&event.content).unwrap_or_default();
             let kind = event.pdu.kind.to_string();
-            let facts = facts(&event.pdu, &kind, &content, head);
-            let listeners = self.identity.listeners(head.room, head.room_id.as_str(), &facts).await?;
+            let asked = facts(&event.pdu, &kind, &content, head, COUNTED_MEMBERS);
+            let listeners = self.identity.listeners(head.room, head.room_id.as_str(), &asked).await?;
+            if listeners.is_empty() {
+                continue;
+            }
+            // People's own rules may count members; then all of them are counted.
+            let facts = facts(&event.pdu, &kind, &content, head, head.members("join").count());
             rows.extend(listeners.notices(&facts).into_iter().map(|notice| NewNotification {
                 user: notice.user,
                 room: head.room,

@@ -11,12 +11,14 @@ use super::timeline::RoomEvents;
 use kontor_model::filter::Facts;
 use kontor_model::position::RoomToken;
 use kontor_model::{Error, Nid, Pos, Result};
+use kontor_rooms::receipts as receipt;
 use kontor_rooms::{StrippedEvent, Viewer, Visibility};
 use kontor_store::rooms::members::MyRoom;
+use kontor_store::rooms::receipts::Receipt;
 use kontor_store::rooms::unread::Unread;
 use kontor_store::rooms::{events, receipts, state, unread};
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
 /// What those outside a room are told about it (client-server API, "Stripped state").
@@ -35,7 +37,7 @@ const STRIPPED: [&str; 9] = [
 /// Things by room, gathered for all rooms at once.
 #[derive(Default)]
 struct Extras {
-    receipts: HashMap<Nid, Box<RawValue>>,
+    receipts: HashMap<Nid, Vec<receipt::Content>>,
     unread: HashMap<Nid, Unread>,
 }
 
@@ -97,8 +99,8 @@ impl Reading<'_> {
             let users: Vec<_> = users.into_iter().filter(|user| !self.ignored.contains(user)).collect();
             ephemeral.push(plain("m.typing", &json!({ "user_ids": users }))?);
         }
-        if let Some(content) = extras.receipts.get(&room) {
-            ephemeral.push(Plain { kind: "m.receipt".to_owned(), content: content.clone() });
+        for content in extras.receipts.get(&room).into_iter().flatten() {
+            ephemeral.push(plain("m.receipt", content)?);
         }
         let unread = extras.unread.get(&room).cloned().unwrap_or_default();
         let counts = |count: unread::Count| Counts {
@@ -141,7 +143,7 @@ impl Reading<'_> {
 
     /// `m.receipt` contents by room: everything for rooms that the client does not know, news for
     /// the others.
-    async fn receipts(&mut self, joined: &[&Part]) -> Result<HashMap<Nid, Box<RawValue>>> {
+    async fn receipts(&mut self, joined: &[&Part]) -> Result<HashMap<Nid, Vec<receipt::Content>>> {
         let (user, until) = (self.user(), self.until);
         let ids = |fresh: bool| -> Vec<Nid> {
             joined.iter().filter(|part| part.fresh == fresh).map(|part| part.my.room).collect()
@@ -149,20 +151,11 @@ impl Reading<'_> {
         let mut rows = receipts::since(&mut self.snapshot, user, &ids(true), Pos(0), until).await?;
         let since = self.since.unwrap_or_default();
         rows.extend(receipts::since(&mut self.snapshot, user, &ids(false), since, until).await?);
-        let mut contents: HashMap<Nid, Value> = HashMap::new();
-        for row in rows {
-            if self.ignored.contains(&row.user_id) {
-                continue;
-            }
-            let mut receipt = json!({ "ts": row.ts });
-            if !row.thread.is_empty() {
-                receipt["thread_id"] = row.thread.into();
-            }
-            let content = contents.entry(row.room).or_insert_with(|| Value::Object(Map::new()));
-            content[&row.event_id][&row.kind][&row.user_id] = receipt;
+        let mut by_room: HashMap<Nid, Vec<Receipt>> = HashMap::new();
+        for row in rows.into_iter().filter(|row| !self.ignored.contains(&row.user_id)) {
+            by_room.entry(row.room).or_default().push(row);
         }
-        let raw = |(room, content)| Ok((room, to_raw_value(&content).map_err(Error::internal)?));
-        contents.into_iter().map(raw).collect()
+        Ok(by_room.into_iter().map(|(room, rows)| (room, receipt::contents(&rows))).collect())
     }
 
     fn room_account_data(&self, plan: &Plan) -> Result<HashMap<Nid, Vec<Plain>>> {
@@ -242,6 +235,6 @@ impl Reading<'_> {
     }
 }
 
-fn plain(kind: &str, content: &Value) -> Result<Plain> {
+fn plain<T: serde::Serialize>(kind: &str, content: &T) -> Result<Plain> {
     Ok(Plain { kind: kind.to_owned(), content: to_raw_value(content).map_err(Error::internal)? })
 }

@@ -9,8 +9,9 @@ use axum::routing::get;
 use kontor_flows::history::{Direction, PageRequest};
 use kontor_model::filter::EventFilter;
 use kontor_model::{Error, Result};
+use kontor_rooms::VisibleEvent;
 use ruma::OwnedRoomId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -36,6 +37,16 @@ struct MessagesParams {
 struct ContextParams {
     limit: Option<usize>,
     filter: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Messages {
+    start: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<String>,
+    chunk: Vec<VisibleEvent>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    state: Vec<VisibleEvent>,
 }
 
 fn event_filter(text: Option<&str>) -> Result<EventFilter> {
@@ -76,14 +87,8 @@ async fn messages(
     let page = app.flows.messages(&caller.requester, &room_id, &request).await?;
     // As the client wrote it: sync tokens are places in rooms too.
     let start = params.from.filter(|from| !from.is_empty()).unwrap_or_else(|| page.start.to_string());
-    let mut answer = json!({ "start": start, "chunk": page.chunk });
-    if let Some(end) = page.end {
-        answer["end"] = end.to_string().into();
-    }
-    if !page.state.is_empty() {
-        answer["state"] = json!(page.state);
-    }
-    Ok(respond::ok(&answer))
+    let end = page.end.map(|end| end.to_string());
+    Ok(respond::ok(&Messages { start, end, chunk: page.chunk, state: page.state }))
 }
 
 /// `GET /_matrix/client/v3/rooms/{roomId}/context/{eventId}`

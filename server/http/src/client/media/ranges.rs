@@ -63,6 +63,7 @@ fn number(text: &str) -> Option<Option<u64>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // A list of parts may have one.
 mod tests {
     use super::*;
     use proptest::prelude::*;
