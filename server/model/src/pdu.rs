@@ -177,10 +177,12 @@ impl SignedPdu {
         key: &K,
         version: &RoomVersion,
     ) -> Result<Self> {
-        hash_and_sign_event(server, key, &mut object, &version.rules.redaction).map_err(|cause| match cause {
-            JsonError::PduTooLarge => json::too_large(),
-            cause => Error::bad_json("The event cannot be signed.").because(cause),
-        })?;
+        hash_and_sign_event(server, key, &mut object, &version.rules.redaction).map_err(
+            |cause| match cause {
+                JsonError::PduTooLarge => json::too_large(),
+                cause => Error::bad_json("The event cannot be signed.").because(cause),
+            },
+        )?;
         if json::to_canonical(&object)?.len() > json::MAX_EVENT_BYTES {
             return Err(json::too_large());
         }

@@ -100,8 +100,10 @@ async fn pool(url: &str, dialect: Dialect, size: u32) -> Result<AnyPool> {
                         connection.execute(AssertSqlSafe(format!("PRAGMA {key} = {value}"))).await?;
                     }
                 } else {
-                    // Compiling a plan takes longer than any of our statements.
+                    // Compiling a plan, or making it anew for each set of ids, takes longer than any
+                    // of our statements.
                     connection.execute("SET jit = off").await?;
+                    connection.execute("SET plan_cache_mode = force_generic_plan").await?;
                 }
                 Ok(())
             })
