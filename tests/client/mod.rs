@@ -1,7 +1,9 @@
 //! Claims about the client-server API. Each takes a [`harness::Homeserver`] that it shares with
 //! others: users and rooms are its own.
 
+mod accounts;
 mod history;
+mod rooms;
 mod support;
 mod sync;
 mod talking;
