@@ -19,6 +19,8 @@ mod meta;
 mod migrate;
 mod names;
 pub mod rooms;
+#[cfg(test)]
+mod schema_page;
 mod table;
 #[cfg(test)]
 mod testing;

@@ -5,7 +5,7 @@ use kontor_model::{Code, Error, Result};
 use sqlx::{AnyPool, AssertSqlSafe, Connection, Executor, Row};
 
 /// Every migration that ever was; the number is its place.
-const MIGRATIONS: &[(&str, &str)] = &[
+pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("house", include_str!("../migrations/0001_house.sql")),
     ("rooms", include_str!("../migrations/0002_rooms.sql")),
     ("identity", include_str!("../migrations/0003_identity.sql")),
