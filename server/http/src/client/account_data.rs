@@ -123,6 +123,8 @@ async fn change_tag(
 ) -> Answer {
     only_own(caller, user_id)?;
     let room = known_room(state, caller, room).await?.room;
-    submit(&state.store, || state.identity.change_tag(&caller.requester, room, tag, data.cloned())).await?;
+    let user = caller.requester.user;
+    submit(&state.store, user, || state.identity.change_tag(&caller.requester, room, tag, data.cloned()))
+        .await?;
     Ok(respond::empty())
 }

@@ -2,13 +2,18 @@
 
 use crate::app::App;
 use crate::extract::Caller;
-use kontor_model::{Code, Error, Result};
+use kontor_model::{Code, Error, Nid, Result};
 use kontor_store::rooms::members::{self, MyRoom};
 use kontor_store::{Change, Store};
 use ruma::{OwnedRoomId, RoomId};
+use tokio::sync::Mutex;
 
-/// How often a plan is made anew when another device was quicker.
+/// How often a plan is made anew when another process was quicker.
 const ATTEMPTS: usize = 8;
+
+/// Within a process a user's changes take turns: planning anew at the same moment would only let one
+/// of many through each time. Users who share a turn by chance wait a little.
+static TURNS: [Mutex<()>; 64] = [const { Mutex::const_new(()) }; 64];
 
 /// Refuses addresses of other users' data.
 ///
@@ -40,15 +45,20 @@ pub(super) async fn known_room(app: &App, caller: &Caller, room: &str) -> Result
     mine.ok_or_else(|| Error::forbidden("You are not a member of this room."))
 }
 
-/// Submits a plan; when another device changed the same thing meanwhile, plans again.
+/// Submits a plan for a user's data; when it was changed elsewhere meanwhile, plans again.
 ///
 /// # Errors
 /// The plan's; `Unavailable` when others are quicker again and again.
-pub(super) async fn submit<P, F>(store: &Store, plan: P) -> Result<()>
+pub(super) async fn submit<P, F>(store: &Store, user: Nid, plan: P) -> Result<()>
 where
     P: Fn() -> F,
     F: Future<Output = Result<Change>>,
 {
+    let turn = usize::try_from(user).unwrap_or_default() % TURNS.len();
+    let _turn = match TURNS.get(turn) {
+        Some(turn) => Some(turn.lock().await),
+        None => None,
+    };
     for _ in 0..ATTEMPTS {
         let change = plan().await?;
         if change.is_empty() {

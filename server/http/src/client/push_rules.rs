@@ -77,7 +77,8 @@ async fn one(
 }
 
 async fn apply(state: &State, caller: &Caller, edit: Edit) -> Answer {
-    submit(&state.store, || state.identity.change_push_rules(&caller.requester, &edit)).await?;
+    let user = caller.requester.user;
+    submit(&state.store, user, || state.identity.change_push_rules(&caller.requester, &edit)).await?;
     Ok(respond::empty())
 }
 
