@@ -2,7 +2,9 @@
 //! others: users and rooms are its own.
 
 mod accounts;
+mod errors;
 mod history;
+mod media;
 mod rooms;
 mod support;
 mod sync;
