@@ -138,7 +138,7 @@ async fn sync_tells_the_last_events_up_to_the_leave_once(server: Homeserver) {
     assert_eq!(events.len(), 2, "{told}");
     assert_eq!(events[0]["event_id"], message);
     assert_eq!(events[1]["content"]["membership"], "leave");
-    assert_eq!(told["timeline"]["limited"].as_bool().unwrap_or_default(), false, "{told}");
+    assert_ne!(told["timeline"]["limited"], true, "{told}");
     let next = text(&answer["next_batch"]);
     let answer = gone.sync(Some(&next), 0).await;
     assert!(answer["rooms"]["leave"].get(&room).is_none(), "told twice: {answer}");
@@ -211,8 +211,8 @@ async fn a_departed_member_can_do_nothing_in_the_room(server: Homeserver) {
     let answer = owner.sync(Some(&since), 0).await;
     assert_eq!(timeline(&answer, &room).last().unwrap()["event_id"], message);
     assert!(!answer.to_string().contains(gone.user_id()), "{answer}");
-    let by_gone = owner.whole_timeline(&room).await.into_iter().filter(|e| e["sender"] == gone.user_id());
-    assert_eq!(by_gone.last().unwrap()["content"]["membership"], "leave");
+    let mut by_gone = owner.whole_timeline(&room).await.into_iter().filter(|e| e["sender"] == gone.user_id());
+    assert_eq!(by_gone.next_back().unwrap()["content"]["membership"], "leave");
 }
 
 async fn a_departed_member_gets_nothing_by_any_token(server: Homeserver) {

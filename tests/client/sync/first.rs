@@ -71,7 +71,7 @@ async fn the_first_sync_tells_ten_events_of_a_room_unless_asked_for_another_numb
     let answer = sync_with(&alice, None, &filter, "").await;
     let told = &answer["rooms"]["join"][&room];
     assert_eq!(list(&told["timeline"]["events"])[0]["type"], "m.room.create");
-    assert_eq!(told["timeline"]["limited"].as_bool().unwrap_or_default(), false);
+    assert_ne!(told["timeline"]["limited"], true);
 }
 
 async fn the_summary_names_heroes_and_counts_members(server: Homeserver) {

@@ -6,6 +6,7 @@ mod filters;
 mod first;
 mod gaps;
 mod lazy;
+mod model;
 mod sections;
 mod state_after;
 mod tokens;
