@@ -55,6 +55,10 @@ pub struct Flows {
     pub settings: Settings,
     /// Tells which events are news for the members of a room.
     pub judge: Arc<dyn Judge>,
+    /// What transaction ids did lately.
+    pub repeats: post::Repeats,
+    /// What sessions were told last.
+    pub memos: sync::memo::Memos,
     /// Set when the server stops: long polls end.
     pub stop: tokio::sync::watch::Sender<bool>,
 }

@@ -62,6 +62,26 @@ pub struct Post<'a> {
     pub rows: Option<Rows<'a>>,
 }
 
+/// What transaction ids did lately, so that a repeated request asks nobody.
+pub struct Repeats(moka::sync::Cache<(Nid, String, Vec<u8>), OwnedEventId>);
+
+impl Default for Repeats {
+    fn default() -> Self {
+        // About 200 bytes each.
+        Self(moka::sync::Cache::new(20_000))
+    }
+}
+
+impl Repeats {
+    fn get(&self, txn: &Txn) -> Option<OwnedEventId> {
+        self.0.get(&(txn.user, txn.scope.clone(), txn.digest.clone()))
+    }
+
+    fn remember(&self, txn: &Txn, id: &OwnedEventId) {
+        self.0.insert((txn.user, txn.scope.clone(), txn.digest.clone()), id.clone());
+    }
+}
+
 impl Flows {
     /// Posts one event.
     ///
@@ -78,16 +98,47 @@ impl Flows {
     /// `NotFound` without such a room, `Forbidden` when a rule or the condition refuses,
     /// `TooLarge`/`BadJson` for what cannot be an event, `Unavailable` when the archive is gone.
     pub async fn post(&self, room_id: &RoomId, post: Post<'_>) -> Result<Vec<OwnedEventId>> {
+        let done = self.post_once(room_id, &post).await;
+        let Some(txn) = &post.txn else { return done };
+        match done {
+            Ok(ids) => {
+                if let Some(id) = ids.first() {
+                    self.repeats.remember(txn, id);
+                }
+                Ok(ids)
+            }
+            // The same request may have been answered before the room changed, or by a process
+            // whose answer was lost.
+            Err(error) => self.sent_before(txn).await?.map(|id| vec![id]).ok_or(error),
+        }
+    }
+
+    /// The event that the same request made before. What was sent lately is known; for the rest the
+    /// archive refuses a second row of the same transaction, and only then is asked which was first.
+    async fn sent_before(&self, txn: &Txn) -> Result<Option<OwnedEventId>> {
+        if let Some(id) = self.repeats.get(txn) {
+            return Ok(Some(id));
+        }
+        let mut reader = self.store.reader();
+        let id = events::sent(&mut reader, txn.user, &txn.scope, &txn.digest).await?;
+        let id = id.map(|id| OwnedEventId::try_from(id).map_err(Error::internal)).transpose()?;
+        if let Some(id) = &id {
+            self.repeats.remember(txn, id);
+        }
+        Ok(id)
+    }
+
+    async fn post_once(&self, room_id: &RoomId, post: &Post<'_>) -> Result<Vec<OwnedEventId>> {
         for attempt in 1..=ATTEMPTS {
             if let Some(txn) = &post.txn {
-                let mut reader = self.store.reader();
-                if let Some(id) = events::sent(&mut reader, txn.user, &txn.scope, &txn.digest).await? {
-                    return Ok(vec![OwnedEventId::try_from(id).map_err(Error::internal)?]);
+                let known = if attempt == 1 { self.repeats.get(txn) } else { self.sent_before(txn).await? };
+                if let Some(id) = known {
+                    return Ok(vec![id]);
                 }
             }
             let lane = self.rooms.lanes.hold(room_id).await?;
             let (generation, room) = (lane.generation(), lane.head()?.room);
-            let Some((ids, receipt)) = self.queue(lane, &post).await? else { return Ok(Vec::new()) };
+            let Some((ids, receipt)) = self.queue(lane, post).await? else { return Ok(Vec::new()) };
             match receipt.wait().await {
                 Ok(Committed { .. }) => return Ok(ids),
                 Err(error) => {

@@ -111,6 +111,8 @@ fn process(store: &Store, random: &Arc<dyn Random>) -> Flows {
             only_admins_publish: false,
         },
         judge: Arc::new(crate::notify::UsualRules),
+        memos: crate::sync::memo::Memos::default(),
+        repeats: crate::post::Repeats::default(),
         stop: tokio::sync::watch::channel(false).0,
     }
 }

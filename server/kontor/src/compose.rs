@@ -100,6 +100,8 @@ impl House {
             random: random.clone(),
             settings: departments::flows(config, server_name.clone()),
             judge: Arc::new(kontor_flows::notify::UsualRules),
+            memos: kontor_flows::sync::memo::Memos::default(),
+            repeats: kontor_flows::post::Repeats::default(),
             stop,
         });
         let settings = departments::http(config, server_name);

@@ -18,11 +18,6 @@ use config::Config;
 use std::process::ExitCode;
 use system::say;
 
-/// Much is allocated in one thread and freed in another (rows of the database), where the system's
-/// allocator is slow: about a seventh of a large sync's time was spent in it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli.command.unwrap_or(Command::Serve), &cli.options) {

@@ -183,3 +183,4 @@ CREATE TABLE notification (
     highlight BIGINT NOT NULL,
     PRIMARY KEY (user_nid, room_nid, ord)
 ) WITHOUT_ROWID;
+CREATE INDEX notification_place ON notification (room_nid, ord);

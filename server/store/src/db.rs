@@ -104,6 +104,11 @@ async fn pool(url: &str, dialect: Dialect, size: u32) -> Result<AnyPool> {
                     // of our statements.
                     connection.execute("SET jit = off").await?;
                     connection.execute("SET plan_cache_mode = force_generic_plan").await?;
+                    // All of our statements walk by index from few rows; a planner that does not know
+                    // how few would read whole tables to join them.
+                    for method in ["hashjoin", "mergejoin", "seqscan"] {
+                        connection.execute(AssertSqlSafe(format!("SET enable_{method} = off"))).await?;
+                    }
                 }
                 Ok(())
             })

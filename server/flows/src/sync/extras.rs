@@ -46,7 +46,7 @@ impl Reading<'_> {
         &mut self,
         plan: &Plan,
         mut rooms: HashMap<Nid, RoomEvents>,
-    ) -> Result<Answer> {
+    ) -> Result<(Answer, HashMap<Nid, Unread>)> {
         let extras = self.extras(plan).await?;
         let mut account_data = self.room_account_data(plan)?;
         let mut sections = RoomSections::default();
@@ -79,7 +79,7 @@ impl Reading<'_> {
                 sections.join.insert(room_id, joined);
             }
         }
-        Ok(Answer { rooms: sections, ..Answer::default() })
+        Ok((Answer { rooms: sections, ..Answer::default() }, extras.unread))
     }
 
     fn joined(

@@ -6,6 +6,7 @@
 
 pub mod answer;
 mod extras;
+pub mod memo;
 mod plan;
 mod state;
 mod timeline;
@@ -19,10 +20,12 @@ use kontor_store::log::Topic;
 use kontor_store::rooms::events::Asker;
 use kontor_store::rooms::members;
 use kontor_store::{Snapshot, Source};
+use memo::{Recalled, Remembered};
 use plan::Plan;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use timeline::RoomEvents;
 pub(crate) use timeline::admits;
 use tokio::time::Instant;
 
@@ -83,12 +86,15 @@ impl Flows {
     pub async fn sync(&self, requester: &Requester, request: &Request) -> Result<Answer> {
         let deadline = Instant::now() + request.timeout.min(MAX_WAIT);
         let mut request = request.clone();
-        let (answer, token) = self.sync_once(requester, &request).await?;
+        let (answer, token) = self.sync_next(requester, &request).await?;
         if request.since.is_none() || request.full_state || request.timeout.is_zero() || !answer.is_empty() {
             return Ok(answer);
         }
         let mut told = token;
-        let rooms = members::watched_rooms(&mut self.store.reader(), requester.user).await?;
+        let rooms = match self.remembered_rooms(requester.session, told.pos) {
+            Some(rooms) => rooms.iter().copied().collect(),
+            None => members::watched_rooms(&mut self.store.reader(), requester.user).await?,
+        };
         let topics = rooms.into_iter().map(Topic::Room).chain([Topic::User(requester.user)]);
         let waiter = self.store.log().wait_for(topics);
         // Something may have come between the reading and the registration.
@@ -104,11 +110,19 @@ impl Flows {
             }
             missed = false;
             request.since = Some(told);
-            let (answer, token) = self.sync_once(requester, &request).await?;
+            let (answer, token) = self.sync_next(requester, &request).await?;
             if !answer.is_empty() {
                 return Ok(answer);
             }
             told = token;
+        }
+    }
+
+    /// From memory if that is enough, else from the archive.
+    async fn sync_next(&self, requester: &Requester, request: &Request) -> Result<(Answer, SyncToken)> {
+        match self.recall(requester, request).await? {
+            Recalled::Answer(answer, token) => Ok((answer, token)),
+            Recalled::Unknown => self.sync_once(requester, request).await,
         }
     }
 
@@ -171,10 +185,17 @@ impl Reading<'_> {
         self.summaries(&plan, &mut rooms).await?;
         self.states(&plan, &mut rooms).await?;
         self.redactions(&plan, &mut rooms).await?;
-        let mut answer = self.assemble(&plan, rooms).await?;
+        let senders =
+            |events: &RoomEvents| events.timeline.iter().map(|event| event.row().sender_nid).collect();
+        let senders = rooms.iter().map(|(room, events)| (*room, senders(events))).collect();
+        let (mut answer, unread) = self.assemble(&plan, rooms).await?;
         answer.account_data = self.global_account_data(&plan)?.into();
         answer.rooms.invite = self.invited(&plan.invited).await?;
         answer.rooms.knock = self.knocked(&plan.knocked).await?;
+        // The first sync is often the only one for long; what follows it is worth remembering.
+        if !self.whole() {
+            self.remember(&plan.parts, Remembered { unread, senders }).await?;
+        }
         Ok(answer)
     }
 }

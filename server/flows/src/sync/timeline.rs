@@ -10,9 +10,9 @@ use kontor_store::rooms::members::{self, Summary};
 use std::collections::HashMap;
 
 /// Events of a room where the client asks for no number.
-const DEFAULT_LIMIT: u64 = 10;
+pub(super) const DEFAULT_LIMIT: u64 = 10;
 /// Events of a room at most.
-const MAX_LIMIT: u64 = 100;
+pub(super) const MAX_LIMIT: u64 = 100;
 
 /// What is told of a room's events.
 #[derive(Default)]

@@ -5,6 +5,7 @@ pub mod chain_reads;
 pub mod events;
 pub mod head;
 pub mod members;
+pub mod plain;
 pub mod receipts;
 pub mod received;
 pub mod redaction;

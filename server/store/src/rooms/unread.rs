@@ -44,6 +44,12 @@ pub struct Unread {
 }
 
 impl Unread {
+    /// Counts a message of the main timeline that others wrote, by the usual rules, without asking
+    /// the archive again.
+    pub fn count_plain(&mut self, notifies: i64) {
+        self.main.add(Count { notifications: notifies & 1, highlights: (notifies >> 1) & 1 });
+    }
+
     /// The count for clients that know nothing of threads.
     pub fn total(&self) -> Count {
         let mut total = self.main;
