@@ -23,6 +23,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = stop.wait_for(|stop| *stop) => true,
         };
         note("accounts", accounts(&app).await);
+        note("archive", app.store.tend().await);
         if stopped {
             return;
         }

@@ -10,6 +10,7 @@ use kontor_model::{Code, Error, Ms, Nid, Result};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, Transaction};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ struct Inner {
     log: Arc<Log>,
     names: Names,
     statements: Statements,
+    /// Newest position when tables were last counted.
+    counted: AtomicI64,
     writers: AnyPool,
     /// A number that no other process has.
     process: Nid,
@@ -145,7 +148,17 @@ impl Store {
             crate::log::watch(Arc::downgrade(&log), readers.clone(), url);
         }
         let statements = Statements::default();
-        let inner = Inner { dialect, readers, queue, log, names, statements, writers, process };
+        let inner = Inner {
+            dialect,
+            readers,
+            queue,
+            log,
+            names,
+            statements,
+            counted: AtomicI64::new(0),
+            writers,
+            process,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -196,6 +209,22 @@ impl Store {
     /// A number that no other process on this database has.
     pub(crate) fn process(&self) -> Nid {
         self.inner.process
+    }
+
+    /// Lets PostgreSQL count its tables again when the archive grew to twice its size: plans are kept,
+    /// and its own look once a minute is late for a house that people have just moved into.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn tend(&self) -> Result<()> {
+        let newest = self.inner.log.newest().0;
+        let counted = self.inner.counted.load(Ordering::Relaxed);
+        if self.inner.dialect != Dialect::Postgres || newest < counted * 2 + 500 {
+            return Ok(());
+        }
+        self.inner.counted.store(newest, Ordering::Relaxed);
+        self.inner.writers.execute("ANALYZE").await.map_err(unavailable)?;
+        Ok(())
     }
 
     /// The order of everything, and waiting for news in it.

@@ -133,12 +133,18 @@ impl Reading<'_> {
             extras.receipts = self.receipts(&joined).await?;
         }
         let user = self.user();
-        let mut ignored = Vec::new();
-        for name in &self.ignored {
-            ignored.extend(self.flows.store.known_name(name).await?);
-        }
+        let ignored = self.ignored_nids().await?;
         extras.unread = unread::counts(&mut self.snapshot, user, &ids, &ignored).await?;
         Ok(extras)
+    }
+
+    /// Numeric ids of the users that the reader ignores.
+    pub(super) async fn ignored_nids(&mut self) -> Result<Vec<Nid>> {
+        let mut nids = Vec::new();
+        for name in &self.ignored {
+            nids.extend(self.flows.store.known_name(name).await?);
+        }
+        Ok(nids)
     }
 
     /// `m.receipt` contents by room: everything for rooms that the client does not know, news for

@@ -27,6 +27,8 @@ use std::sync::{Arc, Mutex};
 
 /// Rooms remembered over all sessions together, about 100 bytes each; joined ones and told ones.
 const ROOMS: u64 = 200_000;
+/// Rooms of one session whose unread counts are read before anything happens in them, at most.
+const FORESEEN: usize = 300;
 /// Recent events remembered, about 1 KB each.
 const EVENTS: u64 = 4_000;
 
@@ -249,6 +251,7 @@ impl Reading<'_> {
             let goes_on = Some(old.as_of) == self.since && *old.filter == *self.request.filter;
             goes_on.then(|| std::mem::take(&mut old.told))
         });
+        let begins = old.is_none();
         let mut rooms = old.unwrap_or_default();
         let own_rules: HashSet<String> =
             push::modes(&mut self.snapshot, user).await?.into_iter().map(|mode| mode.room_id).collect();
@@ -268,6 +271,9 @@ impl Reading<'_> {
             entry.members.extend(told.senders.get(&room).into_iter().flatten());
         }
         let watched = members::watched_rooms(&mut self.snapshot, user).await?;
+        if begins && watched.len() <= FORESEEN && !own_rules.contains("") {
+            self.foresee(&watched, &own_rules, &mut rooms).await?;
+        }
         let watched: HashSet<Nid> = watched.into_iter().collect();
         rooms.retain(|room, _| watched.contains(room));
         let memo = Memo {
@@ -278,6 +284,36 @@ impl Reading<'_> {
             told: rooms,
         };
         sessions.insert(self.requester.session, Arc::new(Mutex::new(memo)));
+        Ok(())
+    }
+}
+
+impl Reading<'_> {
+    /// Reads the unread counts of the rooms that the answer did not tell of, once when a session
+    /// begins to wait, so that the first message in each need not ask for them.
+    async fn foresee(
+        &mut self,
+        watched: &[Nid],
+        own_rules: &HashSet<String>,
+        rooms: &mut HashMap<Nid, Told>,
+    ) -> Result<()> {
+        let user = self.user();
+        let ignored = self.ignored_nids().await?;
+        let mine = members::of_user_in(&mut self.snapshot, user, watched).await?;
+        let mut quiet = mine;
+        quiet.retain(|my| {
+            my.membership == "join" && !rooms.contains_key(&my.room) && !own_rules.contains(&my.room_id)
+        });
+        let ids: Vec<Nid> = quiet.iter().map(|my| my.room).collect();
+        let mut counts = unread::counts(&mut self.snapshot, user, &ids, &ignored).await?;
+        for my in quiet {
+            let told = Told {
+                room_id: my.room_id.as_str().into(),
+                unread: counts.remove(&my.room).unwrap_or_default(),
+                members: HashSet::new(),
+            };
+            rooms.insert(my.room, told);
+        }
         Ok(())
     }
 }
