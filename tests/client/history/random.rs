@@ -33,7 +33,7 @@ async fn every_door_keeps_the_rule_in_random_rooms(server: Homeserver) {
     for name in ["ada", "ben", "cid"] {
         people.push(server.register(name).await);
     }
-    let (seeds, steps) = if full_tier() { (150, 60) } else { (6, 30) };
+    let (seeds, steps) = if full_tier() { (50, 50) } else { (6, 30) };
     for seed in 0..seeds {
         let mut life = Life::begin(seed, &owner, &people).await;
         for _ in 0..steps {
