@@ -34,7 +34,7 @@ pub(crate) const PRAGMAS: &[(&str, &str)] = &[
     ("foreign_keys", "OFF"),
     ("temp_store", "MEMORY"),
     // KiB, per connection.
-    ("cache_size", "-8000"),
+    ("cache_size", "-2000"),
 ];
 
 /// Rows of the log that are kept, about 60 bytes each.

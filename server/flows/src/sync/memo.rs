@@ -248,7 +248,7 @@ impl Reading<'_> {
         let sessions = &self.flows.memos.sessions;
         let old = sessions.get(&self.requester.session).and_then(|old| {
             let mut old = old.lock().ok()?;
-            let goes_on = Some(old.as_of) == self.since && *old.filter == *self.request.filter;
+            let goes_on = Some(old.as_of) == self.since && *old.filter == *self.request.filter && !told.anew;
             goes_on.then(|| std::mem::take(&mut old.told))
         });
         let begins = old.is_none();
@@ -275,7 +275,8 @@ impl Reading<'_> {
             self.foresee(&watched, &own_rules, &mut rooms).await?;
         }
         let watched: HashSet<Nid> = watched.into_iter().collect();
-        rooms.retain(|room, _| watched.contains(room));
+        let usual = |told: &Told| !own_rules.contains("") && !own_rules.contains(&*told.room_id);
+        rooms.retain(|room, told| watched.contains(room) && usual(told));
         let memo = Memo {
             as_of: self.until,
             filter: Arc::clone(&self.request.filter),
@@ -324,4 +325,6 @@ pub(super) struct Remembered {
     pub unread: HashMap<Nid, Unread>,
     /// By room, those whose events the timeline tells: their member events were told as well.
     pub senders: HashMap<Nid, Vec<Nid>>,
+    /// Whether what was remembered before no longer holds: ignored users or push rules changed.
+    pub anew: bool,
 }

@@ -194,7 +194,8 @@ impl Reading<'_> {
         answer.rooms.knock = self.knocked(&plan.knocked).await?;
         // The first sync is often the only one for long; what follows it is worth remembering.
         if !self.whole() {
-            self.remember(&plan.parts, Remembered { unread, senders }).await?;
+            let anew = !plan.account_data.is_empty();
+            self.remember(&plan.parts, Remembered { unread, senders, anew }).await?;
         }
         Ok(answer)
     }
