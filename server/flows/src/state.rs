@@ -82,7 +82,7 @@ impl Flows {
         };
         let asker = Asker { user: by.requester.user, device: by.requester.device_id.as_str() };
         let rows = events::by_nids(&mut self.store.reader(), asker, &[entry.nid]).await?;
-        let same = |row: &EventRow| {
+        let same = |row: &std::sync::Arc<EventRow>| {
             serde_json::from_str::<CanonicalJsonObject>(row.content.get()).is_ok_and(|old| old == *content)
         };
         Ok(rows.first().is_some_and(same).then(|| entry.pdu.event_id.clone()))

@@ -17,7 +17,10 @@ use std::sync::Arc;
 pub struct VisibleEvent {
     row: Arc<EventRow>,
     age: Ms,
-    membership: Option<String>,
+    /// The reader's own membership at the event.
+    membership: Option<&'static str>,
+    /// Whether the reader may see what a state event replaced.
+    tells_replaced: bool,
     redacted_because: Option<Box<VisibleEvent>>,
     /// Named in the event where the surrounding answer does not name the room.
     room_id: Option<Arc<str>>,
@@ -39,7 +42,8 @@ pub struct Viewer<'a> {
 
 impl Viewer<'_> {
     /// The event as the reader may see it, or `None`.
-    pub fn see(&self, row: EventRow) -> Option<VisibleEvent> {
+    pub fn see(&self, row: impl Into<Arc<EventRow>>) -> Option<VisibleEvent> {
+        let row = row.into();
         let shown = row.ord.is_some_and(|ord| self.visibility.may_see(ord));
         // State events of ignored users are shown, or clients would lose track of the room.
         let ignored = row.state_key.is_none() && self.ignored.contains(&row.sender);
@@ -48,7 +52,8 @@ impl Viewer<'_> {
 
     /// A state event that belongs to a state the reader is entitled to as a whole, whenever it was
     /// set: the current state for members, the state at their leave for those who left.
-    pub fn see_state(&self, row: EventRow) -> Option<VisibleEvent> {
+    pub fn see_state(&self, row: impl Into<Arc<EventRow>>) -> Option<VisibleEvent> {
+        let row = row.into();
         let until = self.visibility.state_until()?;
         (row.state_key.is_some() && row.ord.is_some_and(|ord| ord <= until)).then(|| self.visible(row))
     }
@@ -65,19 +70,23 @@ impl Viewer<'_> {
         })
     }
 
-    fn visible(&self, mut row: EventRow) -> VisibleEvent {
+    fn visible(&self, row: Arc<EventRow>) -> VisibleEvent {
         // What a state event replaced may be older than what the reader may see.
         let seen = |replaced: &Replaced| replaced.ord.is_some_and(|ord| self.visibility.may_see(ord));
-        row.replaces = row.replaces.take().filter(seen);
-        let membership = row.ord.map(|ord| self.visibility.membership_at(ord).to_owned());
         VisibleEvent {
             age: (self.now - row.origin_ts).max(0),
-            membership,
+            tells_replaced: row.replaces.as_ref().is_some_and(seen),
+            membership: row.ord.map(|ord| known_membership(self.visibility.membership_at(ord))),
             redacted_because: None,
             room_id: self.room_id.clone(),
-            row: Arc::new(row),
+            row,
         }
     }
+}
+
+/// The names that the specification has; histories hold no other.
+fn known_membership(name: &str) -> &'static str {
+    ["join", "invite", "knock", "ban"].into_iter().find(|known| *known == name).unwrap_or("leave")
 }
 
 impl VisibleEvent {
@@ -141,7 +150,7 @@ struct Unsigned<'a>(&'a VisibleEvent);
 
 impl Serialize for Unsigned<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let VisibleEvent { row, age, membership, redacted_because, .. } = self.0;
+        let VisibleEvent { row, age, membership, redacted_because, tells_replaced, .. } = self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("age", age)?;
         if let Some(membership) = membership {
@@ -150,7 +159,7 @@ impl Serialize for Unsigned<'_> {
         if let Some(txn_id) = &row.txn_id {
             map.serialize_entry("transaction_id", txn_id)?;
         }
-        if let Some(replaced) = &row.replaces {
+        if let Some(replaced) = row.replaces.as_ref().filter(|_| *tells_replaced) {
             map.serialize_entry("prev_content", &replaced.content)?;
             map.serialize_entry("replaces_state", &replaced.event_id)?;
         }

@@ -3,6 +3,7 @@
 use crate::dialect::Dialect;
 use crate::log::Log;
 use crate::names::Names;
+use crate::rooms::cache::EventCache;
 use crate::value::{Cells, Row, Value, arguments, packing, unpack};
 use crate::writer::{self, Queue};
 use crate::{Change, Committed, Receipt, migrate};
@@ -56,6 +57,7 @@ struct Inner {
     log: Arc<Log>,
     names: Names,
     statements: Statements,
+    remembered: EventCache,
     /// Newest position when tables were last counted.
     counted: AtomicI64,
     writers: AnyPool,
@@ -155,6 +157,7 @@ impl Store {
             log,
             names,
             statements,
+            remembered: EventCache::default(),
             counted: AtomicI64::new(0),
             writers,
             process,
@@ -362,6 +365,10 @@ pub struct Snapshot<'a> {
 
 /// What queries are written against: a [`Reader`] or a [`Snapshot`].
 pub trait Source: Send {
+    /// Events that were read lately.
+    #[doc(hidden)]
+    fn remembered(&self) -> &EventCache;
+
     /// All rows of a statement.
     ///
     /// # Errors
@@ -403,6 +410,10 @@ impl Reader<'_> {
 }
 
 impl Source for Reader<'_> {
+    fn remembered(&self) -> &EventCache {
+        &self.store.inner.remembered
+    }
+
     async fn all(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
         let inner = &self.store.inner;
         let mut connection = inner.readers.acquire().await.map_err(unavailable)?;
@@ -417,6 +428,10 @@ impl Source for Reader<'_> {
 }
 
 impl Source for Snapshot<'_> {
+    fn remembered(&self) -> &EventCache {
+        &self.store.inner.remembered
+    }
+
     async fn all(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
         let inner = &self.store.inner;
         rows(&mut self.tx, inner.statements.get(inner.dialect, sql), values).await

@@ -8,6 +8,7 @@ use kontor_model::{Nid, Result};
 use kontor_store::rooms::events::{self, EventRow};
 use kontor_store::rooms::state;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// Where the state of a room is taken from.
 #[derive(Default)]
@@ -96,7 +97,7 @@ impl Reading<'_> {
         Ok(nids)
     }
 
-    fn hand_out(&self, plan: &Plan, rooms: &mut HashMap<Nid, RoomEvents>, rows: Vec<EventRow>) {
+    fn hand_out(&self, plan: &Plan, rooms: &mut HashMap<Nid, RoomEvents>, rows: Vec<Arc<EventRow>>) {
         let filter = &self.request.filter.room.state;
         let parts: HashMap<Nid, &Part> = plan.parts.iter().map(|part| (part.my.room, part)).collect();
         for row in rows {

@@ -8,6 +8,7 @@ use kontor_rooms::{Viewer, VisibleEvent};
 use kontor_store::rooms::events::{self, EventRow};
 use kontor_store::rooms::members::{self, Summary};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Events of a room where the client asks for no number.
 pub(super) const DEFAULT_LIMIT: u64 = 10;
@@ -69,7 +70,7 @@ impl Reading<'_> {
             .collect();
         let asker = self.asker();
         let rows = events::newest_of_each(&mut self.snapshot, asker, &windows, read as i64).await?;
-        let mut by_room: HashMap<Nid, Vec<EventRow>> = HashMap::new();
+        let mut by_room: HashMap<Nid, Vec<Arc<EventRow>>> = HashMap::new();
         for row in rows {
             by_room.entry(row.room).or_default().push(row);
         }
@@ -82,7 +83,7 @@ impl Reading<'_> {
     }
 
     /// Cuts a room's newest events, newest first, to what is told.
-    fn timeline(&self, part: &Part, rows: Vec<EventRow>, limit: usize, read: usize) -> RoomEvents {
+    fn timeline(&self, part: &Part, rows: Vec<Arc<EventRow>>, limit: usize, read: usize) -> RoomEvents {
         let filter = &self.request.filter.room.timeline;
         let viewer = self.viewer(part);
         let full = rows.len() >= read;
@@ -143,7 +144,7 @@ impl Reading<'_> {
         };
         let wanted: Vec<Nid> = rooms.values().flat_map(redacted).collect();
         let asker = self.asker();
-        let mut found: HashMap<Nid, Vec<EventRow>> = HashMap::new();
+        let mut found: HashMap<Nid, Vec<Arc<EventRow>>> = HashMap::new();
         for row in events::by_nids(&mut self.snapshot, asker, &wanted).await? {
             found.entry(row.room).or_default().push(row);
         }

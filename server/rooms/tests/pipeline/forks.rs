@@ -133,7 +133,7 @@ async fn a_room_never_has_more_ends_than_one_event_can_follow() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Some of the events are rejected, which is part of the test. Soft failure depends on the order
     /// by design, so houses are compared after an event that joins all branches.
@@ -157,6 +157,7 @@ proptest! {
                 (house.current(), events.iter().filter(rejected).cloned().collect::<Vec<_>>())
             };
             let expected = result(&straight);
+            eprintln!("ENDS {:?}", straight.head.extremities.len());
             for at_once in [false, true] {
                 let mut house = copy(&world, &start);
                 house.peers.fills = true;

@@ -6,6 +6,7 @@ use crate::table::Table;
 use crate::value::{Row, Value, id_set, text_set, triple_set};
 use kontor_model::{Error, Ms, Nid, Result};
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// An event to be written.
 #[derive(Clone, Debug)]
@@ -242,6 +243,8 @@ pub struct Replaced {
     pub event_id: String,
     /// Place in the room.
     pub ord: Option<i64>,
+    /// The event that redacted it.
+    pub redacted_by: Option<Nid>,
     /// Content.
     pub content: Box<RawValue>,
 }
@@ -252,12 +255,12 @@ macro_rules! event_columns {
         "SELECT e.event_nid AS c1, e.event_id AS c2, e.room_nid AS c3, e.ord AS c4, e.type AS c5, \
          e.sender_nid AS c6, s.text AS c7, k.text AS c8, e.origin_ts AS c9, e.retention_ts AS c10, \
          e.redacted_by_nid AS c11, UTF8(b.ct) AS c12, r.event_id AS c13, r.ord AS c14, UTF8(rb.ct) AS c15, \
-         t.txn_id AS c16, e.relates_to AS c17, e.rel_type AS c18 "
+         t.txn_id AS c16, e.relates_to AS c17, e.rel_type AS c18, r.redacted_by_nid AS c19 "
     };
 }
 
 /// How many they are.
-const COLUMNS: usize = 18;
+const COLUMNS: usize = 19;
 
 /// The tables that [`event_columns!`] reads, given `e`.
 macro_rules! event_joins {
@@ -284,9 +287,12 @@ fn read(row: &Row) -> Result<EventRow> {
     // A body that was destroyed leaves the event empty, never the answer broken.
     let (content, extra) = split_body(row.text_opt(11)?.unwrap_or_else(|| "{}".to_owned()))?;
     let replaces = match (row.text_opt(12)?, row.text_opt(14)?) {
-        (Some(event_id), Some(body)) => {
-            Some(Replaced { event_id, ord: row.int_opt(13)?, content: split_body(body)?.0 })
-        }
+        (Some(event_id), Some(body)) => Some(Replaced {
+            event_id,
+            ord: row.int_opt(13)?,
+            redacted_by: row.int_opt(18)?,
+            content: split_body(body)?.0,
+        }),
         _ => None,
     };
     Ok(EventRow {
@@ -348,7 +354,20 @@ pub async fn by_ids<S: Source>(source: &mut S, asker: Asker<'_>, ids: &[&str]) -
 ///
 /// # Errors
 /// See [`Source::all`].
-pub async fn by_nids<S: Source>(source: &mut S, asker: Asker<'_>, nids: &[Nid]) -> Result<Vec<EventRow>> {
+pub async fn by_nids<S: Source>(
+    source: &mut S,
+    asker: Asker<'_>,
+    nids: &[Nid],
+) -> Result<Vec<Arc<EventRow>>> {
+    super::cache::events(source, asker, nids).await
+}
+
+/// Events by numeric id from the archive itself.
+pub(super) async fn read_by_nids<S: Source>(
+    source: &mut S,
+    asker: Asker<'_>,
+    nids: &[Nid],
+) -> Result<Vec<EventRow>> {
     if nids.is_empty() {
         return Ok(Vec::new());
     }
@@ -425,26 +444,21 @@ pub async fn newest_of_each<S: Source>(
     asker: Asker<'_>,
     rooms: &[(Nid, i64, i64)],
     limit: i64,
-) -> Result<Vec<EventRow>> {
+) -> Result<Vec<Arc<EventRow>>> {
     if rooms.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = concat!(
-        event_columns!(),
-        "FROM TRIPLE_SET($3) w JOIN event e ON e.event_nid AMONG_FIRST (SELECT x.event_nid FROM event x \
-         WHERE x.room_nid = w.a AND x.ord > w.b AND x.ord <= w.c ORDER BY x.ord DESC LIMIT $4) END_FIRST",
-        event_joins!()
-    );
-    let mut values = asker.values();
-    values.push(triple_set(rooms.iter().copied()));
-    values.push(limit.into());
-    let mut rows = read_all(source, sql, values).await?;
+    let sql = "SELECT e.event_nid AS c1 FROM TRIPLE_SET($1) w JOIN event e ON e.event_nid AMONG_FIRST (\
+               SELECT x.event_nid FROM event x WHERE x.room_nid = w.a AND x.ord > w.b AND x.ord <= w.c \
+               ORDER BY x.ord DESC LIMIT $2) END_FIRST";
+    let found = source.packed(sql, 1, vec![triple_set(rooms.iter().copied()), limit.into()]).await?;
+    let nids: Result<Vec<Nid>> = found.iter().map(|row| row.int(0)).collect();
+    let mut rows = by_nids(source, asker, &nids?).await?;
     rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.ord));
     Ok(rows)
 }
 
-/// The whole current state of rooms, in one statement; without member events where clients load
-/// those lazily.
+/// The whole current state of rooms; without member events where clients load those lazily.
 ///
 /// # Errors
 /// See [`Source::all`].
@@ -453,22 +467,7 @@ pub async fn current_state<S: Source>(
     asker: Asker<'_>,
     rooms: &[Nid],
     without_members: bool,
-) -> Result<Vec<EventRow>> {
-    let sql = if without_members {
-        concat!(
-            event_columns!(),
-            "FROM ID_SET($3) w JOIN room_state c ON c.room_nid = w.id AND c.type <> 'm.room.member' \
-             JOIN event e ON e.event_nid = c.event_nid",
-            event_joins!()
-        )
-    } else {
-        concat!(
-            event_columns!(),
-            "FROM ID_SET($3) w JOIN room_state c ON c.room_nid = w.id JOIN event e ON e.event_nid = c.event_nid",
-            event_joins!()
-        )
-    };
-    let mut values = asker.values();
-    values.push(id_set(rooms.iter().copied()));
-    read_all(source, sql, values).await
+) -> Result<Vec<Arc<EventRow>>> {
+    let nids = super::state::current(source, rooms, without_members).await?;
+    by_nids(source, asker, &nids).await
 }

@@ -1,6 +1,7 @@
 //! Rows and queries of rooms: hot state, events, state, memberships, visibility.
 
 pub mod alias;
+pub(crate) mod cache;
 pub mod chain_reads;
 pub mod events;
 pub mod head;
