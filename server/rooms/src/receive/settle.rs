@@ -12,13 +12,18 @@ use kontor_store::rooms::chain_reads::Why;
 use ruma::events::{StateEventType, TimelineEventType};
 use ruma::state_res::{check_state_dependent_auth_rules, check_state_independent_auth_rules};
 use ruma::{EventId, OwnedEventId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Events without followers that a room may have. Events of this server follow all of them, and no
 /// event may follow more. One that would be too many is in the room, but its branch waits until
 /// another event joins it.
 pub const MAX_EXTREMITIES: usize = 20;
+
+/// Events outside the room that are looked through for ends of the room behind them. Other servers
+/// decide how long such a branch is; an end that is not found is joined by the next event of this
+/// server.
+const MAX_LOOKED_THROUGH: usize = 200;
 
 /// An event on its way into the room.
 pub(super) struct Item {
@@ -233,8 +238,7 @@ impl Batch<'_> {
     async fn step(&mut self, known: &Known, before: &StateAt) -> Result<Step> {
         let pdu = &known.pdu;
         let after = with(before.clone(), known);
-        let mut extremities = self.head.extremities.clone();
-        extremities.retain(|id| !pdu.prev_events.contains(id));
+        let mut extremities = self.open_ends(&pdu.prev_events).await?;
         let followed =
             self.awaited.iter().any(|row| row.why == Why::Follower && row.event_id == pdu.event_id)
                 || self.gaps.iter().any(|(id, _)| *id == pdu.event_id);
@@ -261,6 +265,27 @@ impl Batch<'_> {
         };
         let turns = self.turns(&state, known.entry().filter(|_| follows_all).map(|(key, _)| key)).await?;
         Ok(Step { extremities, linear: self.head.linear && follows_all, state, after, turns })
+    }
+
+    /// The ends of the room that an event with these parents does not follow. Rejected and soft-failed
+    /// events are no ends, so nothing takes away an end that only they follow: an event that follows
+    /// them does. Otherwise an old state would be merged with its own successors, and undo them.
+    async fn open_ends(&mut self, prev: &[OwnedEventId]) -> Result<Vec<OwnedEventId>> {
+        let mut ends = self.head.extremities.clone();
+        let mut level = prev.to_vec();
+        let mut seen: HashSet<_> = prev.iter().cloned().collect();
+        loop {
+            ends.retain(|id| !level.contains(id));
+            if ends.is_empty() || level.is_empty() || seen.len() > MAX_LOOKED_THROUGH {
+                return Ok(ends);
+            }
+            self.load(&level).await?;
+            let outside = level.iter().filter_map(|id| self.loaded(id));
+            let outside = outside.filter(|known| known.pdu.rejected || known.soft_failed);
+            let behind =
+                outside.flat_map(|known| &known.pdu.prev_events).filter(|id| seen.insert((*id).clone()));
+            level = behind.take(MAX_LOOKED_THROUGH).cloned().collect();
+        }
     }
 
     /// What changes in the current state; with a key it is known that nothing else can.

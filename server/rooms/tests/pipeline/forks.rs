@@ -1,6 +1,6 @@
 //! Two events with the same parents, and what becomes of the room.
 
-use crate::history::{acts, copy, history, room};
+use crate::history::{Act, act, acts, cases, copy, history, room};
 use crate::house::House;
 use crate::world::{ANNA, EMIL, EVA, WIM, World, object};
 use kontor_model::Draft;
@@ -132,43 +132,120 @@ async fn a_room_never_has_more_ends_than_one_event_can_follow() {
     assert_eq!(house.head.extremities, [ours]);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases, failure_persistence: None, ..ProptestConfig::default() })]
+/// Wim leaves, joins again on parents that lead back to his leaving, and Anna closes the room. Had
+/// his leaving stayed an end of the room, resolution would test his return by the closed door.
+async fn wim_returns(world: &mut World, house: &mut House, leave: &OwnedEventId, parents: &[OwnedEventId]) {
+    let back = world.member(WIM, WIM, "join", parents).await;
+    let closed = json!({"join_rule": "invite"});
+    let rule = world.state(ANNA, "m.room.join_rules", "", closed, std::slice::from_ref(&back)).await;
+    assert_eq!(
+        house.each(world, &[back.clone(), rule.clone()]).await,
+        [Outcome::Accepted, Outcome::Accepted]
+    );
+    assert_eq!(house.head.extremities, [rule], "the leaving is followed: {leave}");
+    assert_eq!(house.current_event("m.room.member", WIM), Some(back));
+}
 
-    /// Some of the events are rejected, which is part of the test. Soft failure depends on the order
-    /// by design, so houses are compared after an event that joins all branches.
+#[tokio::test]
+async fn an_end_is_followed_through_a_rejected_event() {
+    for version in ["2", "6", "11", "12"] {
+        let (mut world, mut house, last) = room(version).await;
+        let leave = world.member(WIM, WIM, "leave", &[last]).await;
+        let prev = std::slice::from_ref(&leave);
+        let subject = world.state(EVA, "m.room.topic", "", json!({"topic": "mine"}), prev).await;
+        let outcomes = house.each(&world, &[leave.clone(), subject.clone()]).await;
+        assert!(matches!(outcomes[..], [Outcome::Accepted, Outcome::Rejected(_)]), "{outcomes:?}");
+        world.reject(&subject).await;
+        assert_eq!(house.head.extremities, std::slice::from_ref(&leave));
+        wim_returns(&mut world, &mut house, &leave, &[subject]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_end_is_followed_through_soft_failed_events() {
+    for version in ["2", "6", "11", "12"] {
+        let (mut world, mut house, last) = room(version).await;
+        let prev = std::slice::from_ref(&last);
+        let leave = world.member(WIM, WIM, "leave", prev).await;
+        let ban = world.member(ANNA, EVA, "ban", prev).await;
+        let first = world.say(EVA, "not for long", std::slice::from_ref(&leave)).await;
+        let second = world.say(EVA, "nor this", std::slice::from_ref(&first)).await;
+        let outcomes = house.each(&world, &[leave.clone(), ban.clone(), first, second.clone()]).await;
+        assert!(matches!(outcomes[2..], [Outcome::SoftFailed(_), Outcome::SoftFailed(_)]), "{outcomes:?}");
+        assert_eq!(house.head.extremities, [leave.clone(), ban.clone()]);
+        wim_returns(&mut world, &mut house, &leave, &[second, ban]).await;
+    }
+}
+
+/// Delivers a history as it happened, and shuffled: one by one, and in one transaction. Soft failure
+/// depends on the order by design, so houses are compared after an event that follows all branches:
+/// whatever was soft-failed on the way, it alone ends the room, and the state is the one after it.
+async fn same_in_any_order(version: &str, seed: u64, acts: &[Act]) {
+    let (mut world, start, last) = room(version).await;
+    let mut straight = copy(&world, &start);
+    let events = history(&mut world, &mut straight, last, acts).await;
+    let mut shuffled = events.clone();
+    let mut state = seed | 1;
+    for index in (1..shuffled.len()).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        shuffled.swap(index, (state >> 33) as usize % (index + 1));
+    }
+    let result = |house: &House| {
+        let rejected = |id: &&OwnedEventId| house.known(id).is_none_or(|known| known.pdu.rejected);
+        (house.current(), events.iter().filter(rejected).cloned().collect::<Vec<_>>())
+    };
+    let end = &events[events.len() - 1..];
+    assert_eq!(straight.head.extremities, end, "as it happened");
+    let expected = result(&straight);
+    for at_once in [false, true] {
+        let mut house = copy(&world, &start);
+        house.peers.fills = true;
+        house.peers.events = world.objects.clone();
+        if at_once {
+            house.receive(world.wire(&shuffled)).await;
+        } else {
+            house.each(&world, &shuffled).await;
+        }
+        assert_eq!(house.head.extremities, end, "in one transaction: {at_once}");
+        assert_eq!(result(&house), expected, "in one transaction: {at_once}");
+    }
+}
+
+#[tokio::test]
+async fn histories_that_once_ended_differently() {
+    // Eva's topics are rejected; Anna's event and Wim's joining stayed ends behind them.
+    for version in ["2", "6", "11", "12"] {
+        same_in_any_order(version, 0, &[act(1, 0, &[0]), act(0, 0, &[0]), act(1, 0, &[0])]).await;
+    }
+    // The same, at the cost of the power levels: an old end brought back what had been replaced.
+    let acts = [
+        act(0, 0, &[0]),
+        act(0, 1, &[0]),
+        act(1, 0, &[0]),
+        act(1, 2, &[0]),
+        act(3, 2, &[0]),
+        act(0, 5, &[0]),
+        act(0, 4, &[0]),
+        act(2, 3, &[5]),
+        act(1, 6, &[2]),
+        act(2, 0, &[2]),
+        act(2, 2, &[1]),
+        act(2, 6, &[1]),
+        act(1, 0, &[2]),
+        act(1, 0, &[0, 1]),
+    ];
+    same_in_any_order("2", 103_755_971_221_682_376, &acts).await;
+}
+
+proptest! {
+    #![proptest_config(cases(48))]
+
+    /// Some of the events are rejected, which is part of the test.
     #[test]
     fn any_order_of_delivery_ends_in_the_same_state(
         acts in acts(), seed in any::<u64>(), version in prop::sample::select(vec!["2", "6", "11", "12"])
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let (mut world, start, last) = room(version).await;
-            let mut straight = copy(&world, &start);
-            let events = history(&mut world, &mut straight, last.clone(), &acts).await;
-            let mut shuffled = events.clone();
-            let mut state = seed | 1;
-            for index in (1..shuffled.len()).rev() {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                shuffled.swap(index, (state >> 33) as usize % (index + 1));
-            }
-            let result = |house: &House| {
-                let rejected = |id: &&OwnedEventId| house.known(id).is_none_or(|known| known.pdu.rejected);
-                (house.current(), events.iter().filter(rejected).cloned().collect::<Vec<_>>())
-            };
-            let expected = result(&straight);
-            eprintln!("ENDS {:?}", straight.head.extremities.len());
-            for at_once in [false, true] {
-                let mut house = copy(&world, &start);
-                house.peers.fills = true;
-                house.peers.events = world.objects.clone();
-                if at_once {
-                    house.receive(world.wire(&shuffled)).await;
-                } else {
-                    house.each(&world, &shuffled).await;
-                }
-                assert_eq!(result(&house), expected, "in one transaction: {at_once}");
-            }
-        });
+        runtime.block_on(same_in_any_order(version, seed, &acts));
     }
 }

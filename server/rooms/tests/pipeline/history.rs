@@ -21,17 +21,37 @@ pub async fn room(version: &str) -> (World, House, OwnedEventId) {
     (world, house, last)
 }
 
-/// What happens in a random room.
-#[derive(Clone, Debug)]
+/// How many cases a property is tried on: as many as usual, or as `PROPTEST_CASES` says. A failure
+/// prints the smallest input that fails; nothing is kept in files.
+pub fn cases(usual: u32) -> ProptestConfig {
+    let set = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { set.cases } else { usual };
+    ProptestConfig { cases, failure_persistence: None, ..set }
+}
+
+/// What happens in a random room: who does what, and how many events back its parents are.
+#[derive(Clone)]
 pub struct Act {
     who: usize,
     what: usize,
     parents: Vec<usize>,
 }
 
+/// Printed as the code that makes it, so that a failure can be pasted into a test.
+impl std::fmt::Debug for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { who, what, parents } = self;
+        write!(f, "act({who}, {what}, &{parents:?})")
+    }
+}
+
+pub fn act(who: usize, what: usize, parents: &[usize]) -> Act {
+    Act { who, what, parents: parents.to_vec() }
+}
+
 pub fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let act = (0..4usize, 0..8usize, prop::collection::vec(0..6usize, 1..3));
-    prop::collection::vec(act.prop_map(|(who, what, parents)| Act { who, what, parents }), 3..16)
+    let one = (0..4usize, 0..8usize, prop::collection::vec(0..6usize, 1..3));
+    prop::collection::vec(one.prop_map(|(who, what, parents)| act(who, what, &parents)), 3..16)
 }
 
 /// Builds the events, each with parents among the last few, and hands them to a house in that

@@ -254,7 +254,7 @@ const FIELDS: [&str; 13] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::history::cases(150))]
 
     #[test]
     fn whatever_another_server_sends_has_an_outcome(

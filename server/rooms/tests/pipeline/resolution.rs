@@ -170,7 +170,7 @@ fn naive(world: &World, states: &[Arc<StateMap>]) -> Plain {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::history::cases(40))]
 
     #[test]
     fn the_short_cut_and_the_long_way_agree(
