@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// State entries of all rooms kept in memory together; about 700 bytes each.
-const MAX_ENTRIES: u64 = 60_000;
+const MAX_ENTRIES: u64 = 40_000;
 
 /// What a lane holds.
 #[derive(Default)]
