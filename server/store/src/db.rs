@@ -3,7 +3,7 @@
 use crate::dialect::Dialect;
 use crate::log::Log;
 use crate::names::Names;
-use crate::rooms::cache::EventCache;
+use crate::rooms::cache::Memory;
 use crate::value::{Cells, Row, Value, arguments, packing, unpack};
 use crate::writer::{self, Queue};
 use crate::{Change, Committed, Receipt, migrate};
@@ -57,7 +57,7 @@ struct Inner {
     log: Arc<Log>,
     names: Names,
     statements: Statements,
-    remembered: EventCache,
+    remembered: Memory,
     /// Newest position when tables were last counted.
     counted: AtomicI64,
     writers: AnyPool,
@@ -157,7 +157,7 @@ impl Store {
             log,
             names,
             statements,
-            remembered: EventCache::default(),
+            remembered: Memory::default(),
             counted: AtomicI64::new(0),
             writers,
             process,
@@ -365,9 +365,9 @@ pub struct Snapshot<'a> {
 
 /// What queries are written against: a [`Reader`] or a [`Snapshot`].
 pub trait Source: Send {
-    /// Events that were read lately.
+    /// What was read lately.
     #[doc(hidden)]
-    fn remembered(&self) -> &EventCache;
+    fn remembered(&self) -> &Memory;
 
     /// All rows of a statement.
     ///
@@ -410,7 +410,7 @@ impl Reader<'_> {
 }
 
 impl Source for Reader<'_> {
-    fn remembered(&self) -> &EventCache {
+    fn remembered(&self) -> &Memory {
         &self.store.inner.remembered
     }
 
@@ -428,7 +428,7 @@ impl Source for Reader<'_> {
 }
 
 impl Source for Snapshot<'_> {
-    fn remembered(&self) -> &EventCache {
+    fn remembered(&self) -> &Memory {
         &self.store.inner.remembered
     }
 

@@ -6,8 +6,9 @@ use kontor_rooms::Visibility;
 use kontor_store::Stream;
 use kontor_store::identity::account_data::{self, AccountData};
 use kontor_store::rooms::members::{self, MyRoom};
-use kontor_store::rooms::{receipts, state};
-use std::collections::{HashMap, HashSet};
+use kontor_store::rooms::face::{self, Face};
+use kontor_store::rooms::receipts;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A room whose timeline is told, wholly or in part.
@@ -22,6 +23,8 @@ pub(super) struct Part {
     /// … and up to this one.
     pub until: i64,
     pub visibility: Arc<Visibility>,
+    /// How the room looks to whoever comes in; of fresh rooms that the reader is in.
+    pub face: Option<Arc<Face>>,
 }
 
 /// What is to be told.
@@ -115,20 +118,29 @@ impl Plan {
         let unsure = |my: &&MyRoom| my.pos > since && !matches!(my.membership.as_str(), "invite" | "knock");
         let unsure: Vec<Nid> = rooms.iter().filter(unsure).map(|my| my.room).collect();
         let user = reading.user();
-        let histories = state::histories(&mut reading.snapshot, &unsure, user).await?;
-        let mut histories: HashMap<_, _> = histories
-            .into_iter()
-            .map(|(room, histories)| (room, Arc::new(Visibility::new(&histories))))
-            .collect();
+        let whole = reading.whole();
+        let entered = rooms.iter().filter(|my| my.membership == "join" && (whole || my.pos > since));
+        let entered: Vec<_> = entered.map(|my| (my.room, my.revision)).collect();
+        let mut faces = face::faces(&mut reading.snapshot, &entered).await?;
+        let histories = face::histories(&mut reading.snapshot, &faces, &unsure, user).await?;
         let member = Arc::new(Visibility::of_member());
         for my in rooms {
-            let visibility = histories.remove(&my.room).unwrap_or_else(|| Arc::clone(&member));
-            self.place(reading, my, since, visibility);
+            let known = histories.get(&my.room).map(|histories| Arc::new(Visibility::new(histories)));
+            let visibility = known.unwrap_or_else(|| Arc::clone(&member));
+            let face = faces.remove(&my.room);
+            self.place(reading, my, since, visibility, face);
         }
         Ok(())
     }
 
-    fn place(&mut self, reading: &Reading<'_>, my: MyRoom, since: i64, visibility: Arc<Visibility>) {
+    fn place(
+        &mut self,
+        reading: &Reading<'_>,
+        my: MyRoom,
+        since: i64,
+        visibility: Arc<Visibility>,
+        face: Option<Arc<Face>>,
+    ) {
         let changed = my.pos > since;
         let was_in = since != i64::MIN && (!changed || visibility.membership_at(since) == "join");
         let fresh = !was_in || reading.request.full_state;
@@ -136,7 +148,8 @@ impl Plan {
         match my.membership.as_str() {
             "join" => {
                 let until = reading.until.0;
-                self.parts.push(Part { my, left: false, fresh, after, until, visibility });
+                let face = face.filter(|_| fresh);
+                self.parts.push(Part { my, left: false, fresh, after, until, visibility, face });
             }
             "invite" if changed || reading.whole() => self.invited.push(my),
             "knock" if changed || reading.whole() => self.knocked.push(my),
@@ -147,7 +160,7 @@ impl Plan {
                 if (news || asked) && !my.forgotten {
                     let until = visibility.state_until().unwrap_or(my.pos).min(my.pos);
                     let until = if news { my.pos } else { until };
-                    self.parts.push(Part { my, left: true, fresh, after, until, visibility });
+                    self.parts.push(Part { my, left: true, fresh, after, until, visibility, face: None });
                 }
             }
             _ => {}

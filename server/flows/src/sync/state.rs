@@ -6,6 +6,7 @@ use super::plan::{Part, Plan};
 use super::timeline::{RoomEvents, admits};
 use kontor_model::{Nid, Result};
 use kontor_store::rooms::events::{self, EventRow};
+use kontor_store::rooms::face::Face;
 use kontor_store::rooms::state;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -28,17 +29,16 @@ impl Reading<'_> {
             return Ok(());
         }
         let lazy = filter.lazy_load_members;
-        let wanted = self.wanted(plan, rooms);
+        let mut rows = Vec::new();
+        let wanted = self.wanted(plan, rooms, &mut rows);
         let asker = self.asker();
-        let mut rows = if wanted.current.is_empty() {
-            Vec::new()
-        } else {
-            events::current_state(&mut self.snapshot, asker, &wanted.current, lazy).await?
-        };
+        if !wanted.current.is_empty() {
+            rows.extend(events::current_state(&mut self.snapshot, asker, &wanted.current, lazy).await?);
+        }
         let mut nids = state::at(&mut self.snapshot, &wanted.at, lazy).await?;
         nids.extend(newest_of_each_key(state::changes(&mut self.snapshot, &wanted.changes).await?));
         if lazy {
-            nids.extend(self.lazy_members(plan, rooms).await?);
+            nids.extend(self.lazy_members(plan, rooms, &mut rows).await?);
         }
         let known: HashSet<Nid> = rows.iter().map(|row| row.event).collect();
         nids.retain(|nid| !known.contains(nid));
@@ -49,14 +49,29 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn wanted(&self, plan: &Plan, rooms: &HashMap<Nid, RoomEvents>) -> Wanted {
+    /// What must be read; what the rooms' faces tell is added to `rows`.
+    fn wanted(
+        &self,
+        plan: &Plan,
+        rooms: &HashMap<Nid, RoomEvents>,
+        rows: &mut Vec<Arc<EventRow>>,
+    ) -> Wanted {
         let after = self.request.use_state_after;
+        let lazy = self.request.filter.room.state.lazy_load_members;
         let mut wanted = Wanted::default();
         for part in &plan.parts {
             let Some(events) = rooms.get(&part.my.room) else { continue };
             let room = part.my.room;
             let told_state = events.timeline.iter().any(|event| event.row().state_key.is_some());
-            if part.fresh && !part.left && (after || !told_state) {
+            let current = part.fresh && !part.left && (after || !told_state);
+            let start = if current { i64::MAX } else { events.start };
+            let face = part.face.as_ref().filter(|face| face.with_members || lazy);
+            let faced = face.filter(|_| !after || current).and_then(|face| {
+                if current { Some(face.state.clone()) } else { state_at(face, start, part.my.linear) }
+            });
+            if let Some(state) = faced {
+                rows.extend(state.into_iter().filter(|row| !lazy || row.kind != "m.room.member"));
+            } else if current {
                 wanted.current.push(room);
             } else if part.fresh {
                 wanted.at.push((room, if after { part.until } else { events.start }));
@@ -72,12 +87,28 @@ impl Reading<'_> {
     /// Member events of those whose names are needed, for clients that load members lazily: the
     /// reader's own, the senders', and the heroes'. Changes of membership that the timeline left out
     /// are told as any others.
-    async fn lazy_members(&mut self, plan: &Plan, rooms: &HashMap<Nid, RoomEvents>) -> Result<Vec<Nid>> {
+    async fn lazy_members(
+        &mut self,
+        plan: &Plan,
+        rooms: &HashMap<Nid, RoomEvents>,
+        rows: &mut Vec<Arc<EventRow>>,
+    ) -> Result<Vec<Nid>> {
         let mut pairs: HashSet<(Nid, Nid)> = HashSet::new();
         let mut nids = Vec::new();
         for part in &plan.parts {
             let Some(events) = rooms.get(&part.my.room) else { continue };
             let heroes = events.summary.iter().flat_map(|summary| &summary.heroes);
+            if let Some(face) = part.face.as_ref().filter(|face| face.with_members) {
+                let senders = events.timeline.iter().map(|event| event.row().sender.as_str());
+                let mut users: HashSet<&str> = senders.collect();
+                users.insert(self.requester.user_id.as_str());
+                users.extend(heroes.map(|hero| hero.user_id.as_str()));
+                let wanted = |row: &&Arc<EventRow>| {
+                    row.kind == "m.room.member" && row.state_key.as_deref().is_some_and(|key| users.contains(key))
+                };
+                rows.extend(face.state.iter().filter(wanted).cloned());
+                continue;
+            }
             nids.extend(heroes.map(|hero| hero.event));
             pairs.extend(events.timeline.iter().map(|event| (part.my.room, event.row().sender_nid)));
             if part.fresh {
@@ -110,6 +141,22 @@ impl Reading<'_> {
             room.state.extend(self.viewer(part).see_state(row));
         }
     }
+}
+
+/// The state at a place, if the room's face tells it: it is the current one without what was set
+/// since, as long as nothing that was set since replaced something older.
+fn state_at(face: &Face, place: i64, linear: bool) -> Option<Vec<Arc<EventRow>>> {
+    // In a room that forked, an event need not replace what held before it in the room's order.
+    if !linear || !face.reaches(place) {
+        return None;
+    }
+    let since = face.newest.iter().filter(|row| row.state_key.is_some() && row.ord > Some(place));
+    let older = |row: &Arc<EventRow>| row.replaces.as_ref().is_some_and(|replaced| replaced.ord <= Some(place));
+    if since.clone().any(older) {
+        return None;
+    }
+    let set: HashSet<Nid> = since.map(|row| row.event).collect();
+    Some(face.state.iter().filter(|row| !set.contains(&row.event)).cloned().collect())
 }
 
 /// Of several changes of one key only the last one holds.

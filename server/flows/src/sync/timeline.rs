@@ -5,8 +5,9 @@ use super::plan::{Part, Plan};
 use kontor_model::filter::{EventFilter, Facts};
 use kontor_model::{Nid, Result};
 use kontor_rooms::{Viewer, VisibleEvent};
+use kontor_store::rooms::cache::own_transactions;
 use kontor_store::rooms::events::{self, EventRow};
-use kontor_store::rooms::members::{self, Summary};
+use kontor_store::rooms::members::{self, Hero};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,6 +15,13 @@ use std::sync::Arc;
 pub(super) const DEFAULT_LIMIT: u64 = 10;
 /// Events of a room at most.
 pub(super) const MAX_LIMIT: u64 = 100;
+
+/// Who is in a room, as its reader is told.
+pub(super) struct Summary {
+    pub joined: i64,
+    pub invited: i64,
+    pub heroes: Vec<Hero>,
+}
 
 /// What is told of a room's events.
 #[derive(Default)]
@@ -64,14 +72,20 @@ impl Reading<'_> {
         let read = if filter.admits_everything() { limit + 1 } else { (limit * 5).clamp(50, 250) };
         let wanted =
             plan.parts.iter().filter(|part| filter.admits_room(&part.my.room_id) && !filter.admits_nothing());
-        let windows: Vec<_> = wanted
-            .filter(|part| part.my.last_ord > part.after)
-            .map(|part| (part.my.room, part.after, part.until))
-            .collect();
-        let asker = self.asker();
-        let rows = events::newest_of_each(&mut self.snapshot, asker, &windows, read as i64).await?;
+        let news = wanted.filter(|part| part.my.last_ord > part.after);
+        let (faced, others): (Vec<&Part>, Vec<&Part>) =
+            news.partition(|part| part.face.as_ref().is_some_and(|face| face.has(read)));
         let mut by_room: HashMap<Nid, Vec<Arc<EventRow>>> = HashMap::new();
-        for row in rows {
+        for part in faced {
+            let newest = part.face.iter().flat_map(|face| &face.newest).take(read);
+            let newest = newest.filter(|row| row.ord.is_some_and(|ord| ord > part.after));
+            by_room.insert(part.my.room, newest.cloned().collect());
+        }
+        let asker = self.asker();
+        own_transactions(&mut self.snapshot, asker, by_room.values_mut().flatten()).await?;
+        let windows: Vec<_> =
+            others.iter().map(|part| (part.my.room, part.after, part.until)).collect();
+        for row in events::newest_of_each(&mut self.snapshot, asker, &windows, read as i64).await? {
             by_room.entry(row.room).or_default().push(row);
         }
         let mut rooms = HashMap::new();
@@ -122,11 +136,19 @@ impl Reading<'_> {
             part.fresh || told.is_some_and(|told| told.limited || told.timeline.iter().any(in_timeline))
         };
         let joined = plan.parts.iter().filter(|part| !part.left);
-        let changed: Vec<Nid> = joined.filter(may_have_changed).map(|part| part.my.room).collect();
-        let user = self.user();
-        for (room, summary) in members::summaries(&mut self.snapshot, user, &changed).await? {
-            if let Some(told) = rooms.get_mut(&room) {
-                told.summary = Some(summary);
+        let changed: Vec<&Part> = joined.filter(may_have_changed).collect();
+        let unknown: Vec<Nid> =
+            changed.iter().filter(|part| part.face.is_none()).map(|part| part.my.room).collect();
+        let read = members::rosters(&mut self.snapshot, &unknown).await?;
+        for part in changed {
+            let room = part.my.room;
+            let roster = part.face.as_ref().map(|face| &face.roster).or_else(|| read.get(&room));
+            if let (Some(told), Some(roster)) = (rooms.get_mut(&room), roster) {
+                told.summary = Some(Summary {
+                    joined: roster.joined,
+                    invited: roster.invited,
+                    heroes: roster.heroes(self.user()).cloned().collect(),
+                });
             }
         }
         Ok(())

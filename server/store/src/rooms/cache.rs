@@ -13,9 +13,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Memory for rows, bytes.
-const MEMORY: u64 = 12 << 20;
+const MEMORY: u64 = 8 << 20;
 /// What a row takes besides its content.
 const ROW: usize = 700;
+
+/// What is remembered of the archive.
+#[derive(Default)]
+pub struct Memory {
+    /// Single events.
+    pub events: EventCache,
+    /// Whole rooms.
+    pub faces: super::face::FaceCache,
+}
 
 /// The rows.
 pub struct EventCache(moka::sync::Cache<Nid, Arc<EventRow>>);
@@ -37,13 +46,13 @@ impl Default for EventCache {
 pub async fn events<S: Source>(source: &mut S, asker: Asker<'_>, nids: &[Nid]) -> Result<Vec<Arc<EventRow>>> {
     let mut rows: HashMap<Nid, Arc<EventRow>> = HashMap::with_capacity(nids.len());
     for nid in nids {
-        if let Some(row) = source.remembered().0.get(nid) {
+        if let Some(row) = source.remembered().events.0.get(nid) {
             rows.insert(*nid, row);
         }
     }
     if !rows.is_empty() {
         still_holding(source, &mut rows).await?;
-        own_transactions(source, asker, &mut rows).await?;
+        own_transactions(source, asker, rows.values_mut()).await?;
     }
     let missing: Vec<Nid> = nids.iter().filter(|nid| !rows.contains_key(nid)).copied().collect();
     for row in events::read_by_nids(source, asker, &missing).await? {
@@ -52,7 +61,7 @@ pub async fn events<S: Source>(source: &mut S, asker: Asker<'_>, nids: &[Nid]) -
             None => Arc::clone(&row),
             Some(_) => Arc::new(EventRow { txn_id: None, ..(*row).clone() }),
         };
-        source.remembered().0.insert(row.event, plain);
+        source.remembered().events.0.insert(row.event, plain);
         rows.insert(row.event, row);
     }
     Ok(rows.into_values().collect())
@@ -76,23 +85,26 @@ async fn still_holding<S: Source>(source: &mut S, rows: &mut HashMap<Nid, Arc<Ev
 }
 
 /// Gives the asker's own messages their transaction ids again.
-async fn own_transactions<S: Source>(
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn own_transactions<S: Source>(
     source: &mut S,
     asker: Asker<'_>,
-    rows: &mut HashMap<Nid, Arc<EventRow>>,
+    rows: impl Iterator<Item = &mut Arc<EventRow>>,
 ) -> Result<()> {
     // State is set without transaction ids.
-    let own = rows.values().filter(|row| row.sender_nid == asker.user && row.state_key.is_none());
-    let own: Vec<Nid> = own.map(|row| row.event).collect();
+    let own = rows.filter(|row| row.sender_nid == asker.user && row.state_key.is_none());
+    let mut own: HashMap<Nid, &mut Arc<EventRow>> = own.map(|row| (row.event, row)).collect();
     if own.is_empty() {
         return Ok(());
     }
     let sql = "SELECT t.event_nid AS c1, t.txn_id AS c2 FROM ID_SET($1) w JOIN sent_txn t \
                ON t.event_nid = w.id WHERE t.user_nid = $2 AND t.scope = $3";
-    let values = vec![id_set(own), asker.user.into(), asker.device.into()];
+    let values = vec![id_set(own.keys().copied()), asker.user.into(), asker.device.into()];
     for found in source.packed(sql, 2, values).await? {
-        if let Some(row) = rows.get_mut(&found.int(0)?) {
-            *row = Arc::new(EventRow { txn_id: Some(found.text(1)?), ..(**row).clone() });
+        if let Some(row) = own.get_mut(&found.int(0)?) {
+            **row = Arc::new(EventRow { txn_id: Some(found.text(1)?), ..(***row).clone() });
         }
     }
     Ok(())

@@ -286,14 +286,14 @@ fn split_body(mut text: String) -> Result<(Box<RawValue>, Option<String>)> {
 fn read(row: &Row) -> Result<EventRow> {
     // A body that was destroyed leaves the event empty, never the answer broken.
     let (content, extra) = split_body(row.text_opt(11)?.unwrap_or_else(|| "{}".to_owned()))?;
-    let replaces = match (row.text_opt(12)?, row.text_opt(14)?) {
-        (Some(event_id), Some(body)) => Some(Replaced {
+    let replaces = match row.text_opt(12)? {
+        Some(event_id) => Some(Replaced {
             event_id,
             ord: row.int_opt(13)?,
             redacted_by: row.int_opt(18)?,
-            content: split_body(body)?.0,
+            content: split_body(row.text_opt(14)?.unwrap_or_else(|| "{}".to_owned()))?.0,
         }),
-        _ => None,
+        None => None,
     };
     Ok(EventRow {
         event: row.int(0)?,
@@ -445,6 +445,18 @@ pub async fn newest_of_each<S: Source>(
     rooms: &[(Nid, i64, i64)],
     limit: i64,
 ) -> Result<Vec<Arc<EventRow>>> {
+    let nids = newest_nids(source, rooms, limit).await?;
+    let mut rows = by_nids(source, asker, &nids).await?;
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.ord));
+    Ok(rows)
+}
+
+/// Numeric ids of what [`newest_of_each`] gives, in no order.
+pub(super) async fn newest_nids<S: Source>(
+    source: &mut S,
+    rooms: &[(Nid, i64, i64)],
+    limit: i64,
+) -> Result<Vec<Nid>> {
     if rooms.is_empty() {
         return Ok(Vec::new());
     }
@@ -452,10 +464,7 @@ pub async fn newest_of_each<S: Source>(
                SELECT x.event_nid FROM event x WHERE x.room_nid = w.a AND x.ord > w.b AND x.ord <= w.c \
                ORDER BY x.ord DESC LIMIT $2) END_FIRST";
     let found = source.packed(sql, 1, vec![triple_set(rooms.iter().copied()), limit.into()]).await?;
-    let nids: Result<Vec<Nid>> = found.iter().map(|row| row.int(0)).collect();
-    let mut rows = by_nids(source, asker, &nids?).await?;
-    rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.ord));
-    Ok(rows)
+    found.iter().map(|row| row.int(0)).collect()
 }
 
 /// The whole current state of rooms; without member events where clients load those lazily.

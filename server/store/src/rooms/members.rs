@@ -27,12 +27,16 @@ pub struct MyRoom {
     pub forgotten: bool,
     /// Place of the room's newest event.
     pub last_ord: i64,
+    /// The room's revision: it moves with everything that is shown of the room.
+    pub revision: i64,
+    /// Whether the room never forked.
+    pub linear: bool,
 }
 
 macro_rules! my_room {
     () => {
         "SELECT m.room_nid AS c1, r.room_id AS c2, r.version AS c3, m.membership AS c4, m.event_nid AS c5, \
-         m.pos AS c6, m.sender_nid AS c7, m.forgotten AS c8, p.last_ord AS c9 FROM membership m JOIN room r ON r.room_nid = m.room_nid \
+         m.pos AS c6, m.sender_nid AS c7, m.forgotten AS c8, p.last_ord AS c9, r.revision AS c10, r.linear AS c11 FROM membership m JOIN room r ON r.room_nid = m.room_nid \
          JOIN room_place p ON p.room_nid = m.room_nid "
     };
 }
@@ -48,6 +52,8 @@ fn read(row: &Row) -> Result<MyRoom> {
         sender: row.int(6)?,
         forgotten: row.bool(7)?,
         last_ord: row.int(8)?,
+        revision: row.int(9)?,
+        linear: row.bool(10)?,
     })
 }
 
@@ -57,7 +63,7 @@ fn read(row: &Row) -> Result<MyRoom> {
 /// See [`Source::all`].
 pub async fn of_user<S: Source>(source: &mut S, user: Nid) -> Result<Vec<MyRoom>> {
     let sql = concat!(my_room!(), "WHERE m.user_nid = $1");
-    source.packed(sql, 9, vec![user.into()]).await?.iter().map(read).collect()
+    source.packed(sql, 11, vec![user.into()]).await?.iter().map(read).collect()
 }
 
 /// A user's memberships of some rooms.
@@ -67,7 +73,7 @@ pub async fn of_user<S: Source>(source: &mut S, user: Nid) -> Result<Vec<MyRoom>
 pub async fn of_user_in<S: Source>(source: &mut S, user: Nid, rooms: &[Nid]) -> Result<Vec<MyRoom>> {
     let sql = concat!(my_room!(), "WHERE m.user_nid = $1 AND m.room_nid IN ID_SET($2)");
     let values = vec![user.into(), id_set(rooms.iter().copied())];
-    source.packed(sql, 9, values).await?.iter().map(read).collect()
+    source.packed(sql, 11, values).await?.iter().map(read).collect()
 }
 
 /// A user's memberships of the rooms in which something happened in `(since, until]`; of all rooms
@@ -87,7 +93,7 @@ pub async fn of_user_changed<S: Source>(
          WHERE position > $2 AND position <= $3 AND room_nid IS NOT NULL) \
          OR (SELECT min(position) FROM stream_log) > $2 + 1)"
     );
-    source.packed(sql, 9, vec![user.into(), since.into(), until.into()]).await?.iter().map(read).collect()
+    source.packed(sql, 11, vec![user.into(), since.into(), until.into()]).await?.iter().map(read).collect()
 }
 
 /// Numeric ids of the rooms that a user is in or is invited to: where news come from.
@@ -119,21 +125,34 @@ pub async fn joined_rooms<S: Source>(source: &mut S, user: Nid) -> Result<Vec<St
     source.all(sql, vec![user.into()]).await?.iter().map(|row| row.text(0)).collect()
 }
 
-/// Numbers of joined and invited members, and the first few of them, for room summaries.
+/// Numbers of members, and the first few of them.
 #[derive(Clone, Debug, Default)]
-pub struct Summary {
+pub struct Roster {
     /// Joined members.
     pub joined: i64,
     /// Invited members.
     pub invited: i64,
-    /// Up to five members other than the asker: joined and invited ones, or if there are none those
-    /// who left.
-    pub heroes: Vec<Hero>,
+    /// All whom the room has a membership of, whichever it is.
+    pub known: i64,
+    /// Up to six: joined and invited ones, or if there is at most one of those, who left.
+    first: Vec<Hero>,
+}
+
+/// Heroes that a summary has at most (client-server API, `m.heroes`).
+const HEROES: usize = 5;
+
+impl Roster {
+    /// Up to five members to name the room after, other than the asker.
+    pub fn heroes(&self, asker: Nid) -> impl Iterator<Item = &Hero> {
+        self.first.iter().filter(move |hero| hero.user != asker).take(HEROES)
+    }
 }
 
 /// A member to name a room after.
 #[derive(Clone, Debug)]
 pub struct Hero {
+    /// Numeric id.
+    pub user: Nid,
     /// Matrix id.
     pub user_id: String,
     /// The member event.
@@ -143,49 +162,50 @@ pub struct Hero {
 macro_rules! heroes {
     ($memberships:literal) => {
         concat!(
-            "SELECT w.id AS c1, n.text AS c2, m.event_nid AS c3 FROM ID_SET($1) w JOIN membership m ON m.room_nid = w.id \
+            "SELECT w.id AS c1, n.text AS c2, m.event_nid AS c3, m.user_nid AS c4 FROM ID_SET($1) w \
+             JOIN membership m ON m.room_nid = w.id \
              AND m.user_nid AMONG_FIRST (SELECT x.user_nid FROM membership x WHERE x.room_nid = w.id \
-             AND x.user_nid <> $2 AND x.membership IN (",
+             AND x.membership IN (",
             $memberships,
-            ") ORDER BY x.user_nid LIMIT 5) END_FIRST \
-             JOIN name n ON n.nid = m.user_nid ORDER BY w.id, n.text"
+            ") ORDER BY x.user_nid LIMIT 6) END_FIRST \
+             JOIN name n ON n.nid = m.user_nid"
         )
     };
 }
 
-/// Summaries of rooms, for `asker`, in two statements, or three if somebody is alone in a room.
+/// Rosters of rooms, in two statements, or three if somebody is alone in a room.
 ///
 /// # Errors
 /// See [`Source::all`].
-pub async fn summaries<S: Source>(
-    source: &mut S,
-    asker: Nid,
-    rooms: &[Nid],
-) -> Result<HashMap<Nid, Summary>> {
-    let mut summaries: HashMap<Nid, Summary> = HashMap::new();
+pub async fn rosters<S: Source>(source: &mut S, rooms: &[Nid]) -> Result<HashMap<Nid, Roster>> {
+    let mut rosters: HashMap<Nid, Roster> = HashMap::new();
     if rooms.is_empty() {
-        return Ok(summaries);
+        return Ok(rosters);
     }
     let counts = "SELECT room_nid AS c1, CAST(sum(CASE WHEN membership = 'join' THEN 1 ELSE 0 END) AS BIGINT) AS c2, \
-                  CAST(sum(CASE WHEN membership = 'invite' THEN 1 ELSE 0 END) AS BIGINT) AS c3 \
+                  CAST(sum(CASE WHEN membership = 'invite' THEN 1 ELSE 0 END) AS BIGINT) AS c3, count(*) AS c4 \
                   FROM membership WHERE room_nid IN ID_SET($1) GROUP BY room_nid";
-    for row in source.packed(counts, 3, vec![id_set(rooms.iter().copied())]).await? {
-        let summary = Summary { joined: row.int(1)?, invited: row.int(2)?, heroes: Vec::new() };
-        summaries.insert(row.int(0)?, summary);
+    for row in source.packed(counts, 4, vec![id_set(rooms.iter().copied())]).await? {
+        let roster =
+            Roster { joined: row.int(1)?, invited: row.int(2)?, known: row.int(3)?, first: Vec::new() };
+        rosters.insert(row.int(0)?, roster);
     }
     let (alone, others): (Vec<Nid>, Vec<Nid>) =
-        rooms.iter().partition(|room| summaries.get(room).is_none_or(|s| s.joined + s.invited <= 1));
+        rooms.iter().partition(|room| rosters.get(room).is_none_or(|r| r.joined + r.invited <= 1));
     for (rooms, sql) in [(others, heroes!("'join', 'invite'")), (alone, heroes!("'leave', 'ban'"))] {
         if rooms.is_empty() {
             continue;
         }
-        for row in source.packed(sql, 3, vec![id_set(rooms), asker.into()]).await? {
-            if let Some(summary) = summaries.get_mut(&row.int(0)?) {
-                summary.heroes.push(Hero { user_id: row.text(1)?, event: row.int(2)? });
+        for row in source.packed(sql, 4, vec![id_set(rooms)]).await? {
+            if let Some(roster) = rosters.get_mut(&row.int(0)?) {
+                roster.first.push(Hero { user_id: row.text(1)?, event: row.int(2)?, user: row.int(3)? });
             }
         }
     }
-    Ok(summaries)
+    for roster in rosters.values_mut() {
+        roster.first.sort_unstable_by_key(|hero| hero.user);
+    }
+    Ok(rosters)
 }
 
 /// A member of a room.

@@ -1,9 +1,10 @@
 //! Rows and queries of rooms: hot state, events, state, memberships, visibility.
 
 pub mod alias;
-pub(crate) mod cache;
+pub mod cache;
 pub mod chain_reads;
 pub mod events;
+pub mod face;
 pub mod head;
 pub mod members;
 pub mod plain;
