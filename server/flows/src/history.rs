@@ -4,6 +4,7 @@
 //! nothing of it, not even that it exists.
 
 use crate::Flows;
+use crate::aggregate::OfRoom;
 use crate::sync::{admits, ignored_users};
 use kontor_model::filter::EventFilter;
 use kontor_model::position::RoomToken;
@@ -78,6 +79,7 @@ pub struct Context {
 
 /// A room as one reader may see it, in one moment.
 pub(crate) struct RoomReading<'a> {
+    flows: &'a Flows,
     pub snapshot: Snapshot<'a>,
     pub room: Nid,
     pub room_id: Arc<str>,
@@ -110,12 +112,7 @@ impl Flows {
     ) -> Result<RoomReading<'a>> {
         let mut snapshot = self.store.snapshot().await?;
         let guard = sessions::guard(&mut snapshot, requester.session, requester.user).await?;
-        if guard.ended || guard.epoch != requester.epoch {
-            return Err(Error::new(
-                Code::UnknownToken { soft_logout: false },
-                "Your session ended. Log in again.",
-            ));
-        }
+        kontor_identity::sessions::stands(&guard, requester)?;
         let row = head::room(&mut snapshot, room_id.as_str()).await?.ok_or_else(not_in_room)?;
         let mut histories = state::histories(&mut snapshot, &[row.room], requester.user).await?;
         let visibility = Visibility::new(&histories.remove(&row.room).unwrap_or_default());
@@ -127,6 +124,7 @@ impl Flows {
         }
         Ok(RoomReading {
             ignored: ignored_users(&mut snapshot, requester.user).await?,
+            flows: self,
             snapshot,
             room: row.room,
             room_id: row.room_id.into(),
@@ -151,10 +149,9 @@ impl Flows {
             .read_room(requester, room_id)
             .await
             .map_err(|error| if error.code == Code::Forbidden { no_such_event() } else { error })?;
-        let event = room.find(event_id).await?;
-        let mut list = vec![event];
-        room.explain(&mut list).await?;
-        list.pop().ok_or_else(no_such_event)
+        let mut event = room.find(event_id).await?;
+        room.explain([&mut event]).await?;
+        Ok(event)
     }
 
     /// A page of a room's history.
@@ -214,11 +211,8 @@ impl Flows {
             after,
             state: Vec::new(),
         };
-        let mut event = vec![context.event];
-        for list in [&mut event, &mut context.before, &mut context.after] {
-            room.explain(list).await?;
-        }
-        context.event = event.pop().ok_or_else(no_such_event)?;
+        room.explain([&mut context.event].into_iter().chain(&mut context.before).chain(&mut context.after))
+            .await?;
         let told = context.before.iter().chain(&context.after).chain([&context.event]);
         let lazy = filter.lazy_load_members.then(|| told.map(|event| event.row().sender_nid).collect());
         context.state = room.state_at(last, lazy).await?;
@@ -306,16 +300,26 @@ impl<'a> RoomReading<'a> {
         Ok((chunk, Some(RoomToken(place))))
     }
 
-    /// Shows the redactions of redacted events, as far as the reader may see them.
-    pub async fn explain(&mut self, list: &mut [VisibleEvent]) -> Result<()> {
+    /// Tells with events what redacted them and what relates to them, as far as the reader may see
+    /// that.
+    pub async fn explain<'e>(&mut self, list: impl IntoIterator<Item = &'e mut VisibleEvent>) -> Result<()> {
+        let mut list: Vec<_> = list.into_iter().collect();
         let wanted: Vec<Nid> = list.iter().filter_map(|event| event.row().redacted_by).collect();
         let asker = self.asker();
         let rows = events::by_nids(&mut self.snapshot, asker, &wanted).await?;
         let viewer = self.viewer();
         let redactions: HashMap<Nid, VisibleEvent> =
             rows.into_iter().filter_map(|row| Some((row.event, viewer.see(row)?))).collect();
-        VisibleEvent::explain_redactions(list, &redactions);
-        Ok(())
+        VisibleEvent::explain_redactions(list.iter_mut().map(|event| &mut **event), &redactions);
+        let viewer = Viewer {
+            reader: self.requester.user,
+            visibility: &self.visibility,
+            ignored: &self.ignored,
+            room_id: Some(Arc::clone(&self.room_id)),
+            now: self.now,
+        };
+        let mut rooms = [OfRoom { viewer, room: self.room, events: list }];
+        self.flows.bundle(&mut self.snapshot, asker, &mut rooms).await
     }
 
     async fn senders(&mut self, chunk: &[VisibleEvent]) -> Result<Vec<VisibleEvent>> {

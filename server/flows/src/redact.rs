@@ -4,7 +4,7 @@ use crate::Flows;
 use crate::caller::Caller;
 use crate::post::{Post, Txn, first};
 use crate::send::transaction;
-use kontor_model::{Draft, Error, Result};
+use kontor_model::{Code, Draft, Error, Result};
 use kontor_rooms::redaction::{self, Redactor};
 use kontor_rooms::{Chain, Head};
 use kontor_store::rooms::redaction as archive;
@@ -41,6 +41,9 @@ impl Flows {
         self.check_joined(by, room_id).await?;
         let target = archive::target(&mut self.store.reader(), target.as_str()).await?;
         let target = target.ok_or_else(|| Error::not_found("There is no such event in this room."))?;
+        if by.requester.suspended && target.sender != by.requester.user_id.as_str() {
+            return Err(Error::new(Code::UserSuspended, "Your account is suspended: take back your own words only."));
+        }
         let redactor = Redactor { user: &by.requester.user_id, admin: by.requester.admin };
         let check = |head: &Head| redaction::allow(head, redactor, &target);
         let apply = |chain: &mut Chain| {

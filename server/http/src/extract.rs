@@ -224,6 +224,9 @@ where
         if requester.guest {
             crate::guests::admit(parts)?;
         }
+        if requester.suspended {
+            crate::suspended::admit(parts)?;
+        }
         app.identity.note_seen(&requester, origin.ip);
         settle(&app).await?;
         Ok(Self { requester, origin })

@@ -16,6 +16,7 @@ mod refused;
 pub mod respond;
 pub mod router;
 mod setup;
+mod suspended;
 
 pub use app::{App, Settings};
 pub use router::{Serve, router};

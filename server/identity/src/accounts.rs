@@ -2,7 +2,7 @@
 
 use crate::tokens::{hash, same};
 use crate::{DeviceWish, Identity, Opened, lock};
-use kontor_model::{Code, Error, Ms, Nid, Requester, Result, Secret, ids};
+use kontor_model::{Code, Error, Ms, Nid, Result, Secret, ids};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::identity::accounts::{self, AccountRow, NewAccount};
@@ -233,49 +233,7 @@ impl Identity {
         Ok(rows.into_iter().map(person).collect())
     }
 
-    /// The state of a local account.
-    ///
-    /// # Errors
-    /// `InvalidParam` for users of other servers, `NotFound` without an account.
-    pub async fn account_state(&self, user_id: &UserId) -> Result<AccountState> {
-        Ok(AccountState::of(&self.local_account(user_id).await?.state))
-    }
-
-    /// Moves a local account between active and `to` and back. Submitting may end in `Conflict`
-    /// when somebody else moved it at the same moment. `None`: it is where it should be.
-    ///
-    /// # Errors
-    /// `Forbidden` for oneself and for administrators; as [`Identity::account_state`].
-    pub async fn move_account(
-        &self,
-        requester: &Requester,
-        user_id: &UserId,
-        to: AccountState,
-        on: bool,
-        actor: Actor,
-    ) -> Result<Option<Change>> {
-        let account = self.local_account(user_id).await?;
-        let state = AccountState::of(&account.state);
-        if state == AccountState::Deactivated {
-            return Err(Error::not_found("This account was deactivated."));
-        }
-        if account.user == requester.user || account.admin {
-            return Err(Error::forbidden("Administrators cannot be locked or suspended this way."));
-        }
-        let target = match (on, state == to) {
-            (true, false) => to,
-            (false, true) => AccountState::Active,
-            _ => return Ok(None),
-        };
-        let mut change = Change::default();
-        change.set_account_state(account.user, state.word(), target.word());
-        let mut audit = Audit::done(Action::UserUpdate, actor, self.now()).on("user", user_id.as_str());
-        audit.detail = Some(serde_json::json!({ "state": target.word() }).to_string());
-        change.audit(self.store.nid().await?, audit);
-        Ok(Some(change))
-    }
-
-    async fn local_account(&self, user_id: &UserId) -> Result<AccountRow> {
+    pub(crate) async fn local_account(&self, user_id: &UserId) -> Result<AccountRow> {
         if user_id.server_name() != self.options.server_name {
             return Err(Error::invalid_param("This user belongs to another server."));
         }

@@ -6,11 +6,13 @@
 
 pub mod account_data;
 pub mod accounts;
+pub mod backup;
 pub mod denied;
 pub mod devices;
 pub mod filter;
 mod known;
 pub mod login;
+mod moderation;
 mod options;
 mod password;
 pub mod profile;

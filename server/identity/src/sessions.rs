@@ -9,7 +9,7 @@ use kontor_model::{Code, Error, Ms, Nid, Requester, Result, Secret};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::identity::devices;
-use kontor_store::identity::sessions::{self, NewSession, SessionRow};
+use kontor_store::identity::sessions::{self, GuardRow, NewSession, SessionRow};
 use ruma::OwnedUserId;
 
 /// Length of device ids that the server makes up.
@@ -177,6 +177,7 @@ impl Identity {
             epoch: row.session.epoch,
             admin: row.session.admin,
             guest: row.session.guest,
+            suspended: state == AccountState::Suspended,
         };
         Ok((row, requester))
     }
@@ -225,6 +226,25 @@ impl Identity {
         );
         Ok(change)
     }
+}
+
+/// Whether an answer may still be given to a session, by what was read in the same moment as the
+/// data.
+///
+/// # Errors
+/// `UserLocked`; `UnknownToken` when the session ended; `Unavailable` when the account was closed and
+/// opened again meanwhile, so that the same request will work.
+pub fn stands(guard: &GuardRow, requester: &Requester) -> Result<()> {
+    if guard.locked {
+        return AccountState::Locked.admit();
+    }
+    if guard.ended {
+        return Err(unknown(false));
+    }
+    if guard.epoch != requester.epoch {
+        return Err(Error::new(Code::Unavailable, "Your account changed meanwhile. Try again."));
+    }
+    Ok(())
 }
 
 /// Why sessions end without the client having to forget its keys: nobody wanted the device gone.

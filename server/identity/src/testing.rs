@@ -103,6 +103,7 @@ impl House {
             epoch: 0,
             admin: false,
             guest: false,
+            suspended: false,
         }
     }
 

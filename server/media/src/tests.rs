@@ -90,6 +90,7 @@ pub(crate) fn requester(user: Nid) -> Requester {
         epoch: 0,
         admin: false,
         guest: false,
+        suspended: false,
     }
 }
 

@@ -21,4 +21,6 @@ pub struct Requester {
     pub admin: bool,
     /// Whether the account is a guest.
     pub guest: bool,
+    /// Whether the account is suspended: it reads, and does nothing that others would see.
+    pub suspended: bool,
 }

@@ -326,6 +326,7 @@ mod tests {
             epoch: 0,
             admin: false,
             guest: false,
+            suspended: false,
         };
         let room_id = RoomId::parse("!r:x").unwrap();
         let plan = async |kind, event_id, thread| {

@@ -14,7 +14,7 @@ mod timeline;
 use crate::Flows;
 use answer::Answer;
 use kontor_model::filter::Filter;
-use kontor_model::{Code, Error, Nid, Pos, Requester, Result, SyncToken};
+use kontor_model::{Error, Nid, Pos, Requester, Result, SyncToken};
 use kontor_store::identity::{account_data, sessions};
 use kontor_store::log::Topic;
 use kontor_store::rooms::events::Asker;
@@ -132,12 +132,7 @@ impl Flows {
         let ephemeral = self.rooms.typing.counter();
         let mut snapshot = self.store.snapshot().await?;
         let guard = sessions::guard(&mut snapshot, requester.session, requester.user).await?;
-        if guard.ended || guard.epoch != requester.epoch {
-            return Err(Error::new(
-                Code::UnknownToken { soft_logout: false },
-                "Your session ended. Log in again.",
-            ));
-        }
+        kontor_identity::sessions::stands(&guard, requester)?;
         let since = request.since.map(|since| since.pos);
         if since.is_some_and(|since| since > guard.newest)
             || own.is_some_and(|since| since.ephemeral > ephemeral)

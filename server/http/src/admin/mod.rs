@@ -1,4 +1,4 @@
-//! The administration API: people, registration tokens, locking, registration by shared secret.
+//! The administration API: people, registration tokens, moderation, registration by shared secret.
 
 mod lock;
 mod people;
@@ -61,6 +61,7 @@ fn action(parts: &Parts) -> Option<Action> {
         ("/people", Action::UserCreate),
         ("/registration_tokens", Action::UserRegistrationTokenCreate),
         ("/admin/lock/", Action::UserUpdate),
+        ("/admin/suspend/", Action::UserUpdate),
     ];
     acts.into_iter().find(|(part, _)| path.contains(part)).map(|(_, action)| action)
 }

@@ -61,7 +61,7 @@ async fn capabilities(caller: Caller) -> Answer {
     if caller.requester.admin
         && let Some(map) = capabilities.as_object_mut()
     {
-        map.insert("m.account_moderation".into(), json!({ "lock": true }));
+        map.insert("m.account_moderation".into(), json!({ "lock": true, "suspend": true }));
     }
     Ok(respond::ok(&json!({ "capabilities": capabilities })))
 }

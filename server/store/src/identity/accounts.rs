@@ -130,9 +130,11 @@ impl Change {
     }
 
     /// Moves an account to another state; refused with `Conflict` unless it is in `from`. Whoever
-    /// waits for the account's news is woken, and caches forget it.
+    /// waits for the account's news is woken, and caches forget it. The epoch moves only where the
+    /// account is closed: answers that are being written then are discarded.
     pub fn set_account_state(&mut self, user: Nid, from: &str, to: &str) {
-        let sql = "UPDATE account SET state = $3, auth_epoch = auth_epoch + 1 \
+        let sql = "UPDATE account SET state = $3, auth_epoch = auth_epoch + \
+                   CASE WHEN $3 IN ('locked', 'deactivated') THEN 1 ELSE 0 END \
                    WHERE user_nid = $1 AND state = $2";
         self.guard(sql, vec![user.into(), from.into(), to.into()]);
         self.position(Stream::Kill, None, Some(user));

@@ -118,6 +118,8 @@ pub async fn by_refresh_token<S: Source>(source: &mut S, hash: &[u8]) -> Result<
 pub struct GuardRow {
     /// Whether the session ended, or its account may not be served any more.
     pub ended: bool,
+    /// Whether that is only because the account is locked: the session stands.
+    pub locked: bool,
     /// The account's epoch; another one than the requester's means that the answer is discarded.
     pub epoch: i64,
     /// The newest position in this moment.
@@ -130,13 +132,15 @@ pub struct GuardRow {
 /// As [`by_access_token`].
 pub async fn guard<S: Source>(source: &mut S, session: Nid, user: Nid) -> Result<GuardRow> {
     let sql = "SELECT CAST(CASE WHEN s.ended_ts IS NULL AND a.state IN ('active', 'suspended') \
-               THEN 0 ELSE 1 END AS BIGINT), a.auth_epoch, (SELECT coalesce(max(position), 0) FROM stream_log) \
+               THEN 0 ELSE 1 END AS BIGINT), \
+               CAST(CASE WHEN s.ended_ts IS NULL AND a.state = 'locked' THEN 1 ELSE 0 END AS BIGINT), \
+               a.auth_epoch, (SELECT coalesce(max(position), 0) FROM stream_log) \
                FROM session s JOIN account a ON a.user_nid = s.user_nid \
                WHERE s.session_nid = $1 AND s.user_nid = $2";
     let Some(row) = source.first(sql, vec![session.into(), user.into()]).await? else {
-        return Ok(GuardRow { ended: true, epoch: -1, newest: Pos(0) });
+        return Ok(GuardRow { ended: true, locked: false, epoch: -1, newest: Pos(0) });
     };
-    Ok(GuardRow { ended: row.bool(0)?, epoch: row.int(1)?, newest: Pos(row.int(2)?) })
+    Ok(GuardRow { ended: row.bool(0)?, locked: row.bool(1)?, epoch: row.int(2)?, newest: Pos(row.int(3)?) })
 }
 
 /// The account that a login token is for and until when, if it was not used.

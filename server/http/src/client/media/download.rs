@@ -196,7 +196,7 @@ impl<'a> Visit<'a> {
                 let watched = Watched::begin(self.app, requester).await?;
                 let found = tokio::select! {
                     found = media.find(server, media_id, wait) => found?,
-                    () = watched.over() => return Err(logged_out()),
+                    () = watched.over() => return Err(logged_out(self.app, requester).await),
                 };
                 Ok(Reached { found, watched: Some(watched) })
             }

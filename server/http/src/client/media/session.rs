@@ -65,15 +65,19 @@ impl Drop for Watched {
 /// # Errors
 /// `UnknownToken`; `Unavailable` when the database is gone.
 pub(super) async fn refuse_ended(app: &App, requester: &Requester) -> Result<()> {
-    if has_ended(&app.store, requester).await? { Err(logged_out()) } else { Ok(()) }
+    let row = sessions::guard(&mut app.store.reader(), requester.session, requester.user).await?;
+    kontor_identity::sessions::stands(&row, requester)
 }
 
 async fn has_ended(store: &Store, requester: &Requester) -> Result<bool> {
     let row = sessions::guard(&mut store.reader(), requester.session, requester.user).await?;
-    Ok(row.ended || row.epoch != requester.epoch)
+    Ok(kontor_identity::sessions::stands(&row, requester).is_err())
 }
 
-/// The refusal of a request whose session ended meanwhile.
-pub(super) fn logged_out() -> Error {
-    Error::new(Code::UnknownToken { soft_logout: false }, "You are logged out. Log in again.")
+/// The refusal of a request whose session ended while it waited.
+pub(super) async fn logged_out(app: &App, requester: &Requester) -> Error {
+    match refuse_ended(app, requester).await {
+        Err(error) => error,
+        Ok(()) => Error::new(Code::Unavailable, "Your account changed meanwhile. Try again."),
+    }
 }
