@@ -98,6 +98,8 @@ CREATE TABLE uia_session (
     completed TEXT NOT NULL,
     -- The registration token that was shown, if any.
     token TEXT,
+    -- The proof of an address that was shown, if any.
+    sid TEXT,
     created_ts BIGINT NOT NULL
 );
 CREATE INDEX uia_session_created ON uia_session (created_ts);

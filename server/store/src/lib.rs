@@ -18,6 +18,7 @@ pub mod media;
 mod meta;
 mod migrate;
 mod names;
+pub mod outbox;
 pub mod rooms;
 #[cfg(test)]
 mod schema_page;

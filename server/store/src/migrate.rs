@@ -11,6 +11,7 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("identity", include_str!("../migrations/0003_identity.sql")),
     ("media", include_str!("../migrations/0004_media.sql")),
     ("user_data", include_str!("../migrations/0005_user_data.sql")),
+    ("threepid", include_str!("../migrations/0012_threepid.sql")),
 ];
 
 /// Brings the schema up to date; returns how many migrations were applied.

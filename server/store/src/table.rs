@@ -87,10 +87,21 @@ tables! {
     LoginToken = "login_token" Refuse ["hash"] ["user_nid", "expires_ts"];
     RegistrationToken = "registration_token" Refuse ["token"] ["uses_allowed", "completed", "expires_ts",
         "created_ts", "creator_nid"];
-    UiaSession = "uia_session" Replace ["id"] ["purpose", "completed", "token", "created_ts"];
+    UiaSession = "uia_session" Replace ["id"] ["purpose", "completed", "token", "sid", "created_ts"];
     Profile = "profile" Replace ["user_nid", "key"] ["value", "pos"];
     AccountData = "account_data" Replace ["user_nid", "room_nid", "type"] ["content", "pos"];
     SyncFilter = "sync_filter" Keep ["user_nid", "filter_id"] ["definition"];
+    Threepid = "threepid" Refuse ["medium", "address"] ["user_nid", "validated_ts", "added_ts"];
+    Validation = "validation" Refuse ["sid"] ["purpose", "medium", "address", "attempt", "next_link",
+        "created_ts"];
+    ValidationToken = "validation_token" Refuse ["hash"] ["sid", "created_ts"];
+    Outbox = "outbox" Refuse ["outbox_nid"] ["kind", "payload", "created_ts", "expires_ts", "next_ts",
+        "attempt"];
+    Departure = "departure" Keep ["user_nid"] ["since_ts"];
+    ErasedUser = "erased_user" Keep ["user_nid"] ["pos"];
+    OpenidToken = "openid_token" Refuse ["hash"] ["user_nid", "expires_ts"];
+    NoticeRoom = "notice_room" Replace ["user_nid"] ["room_id"];
+    NoticeRound = "notice_round" Refuse ["notice_nid"] ["content", "after_nid", "created_ts"];
     PushMode = "push_mode" Replace ["user_nid", "room_id"] ["mode", "since", "before"];
 }
 

@@ -9,4 +9,5 @@ pub mod profile;
 pub mod push;
 pub mod registration;
 pub mod sessions;
+pub mod threepid;
 pub mod uia;

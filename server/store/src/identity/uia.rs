@@ -16,6 +16,8 @@ pub struct UiaRow {
     pub completed: Vec<String>,
     /// The registration token that was shown.
     pub token: Option<String>,
+    /// The proof of an address that was shown.
+    pub sid: Option<String>,
     /// When it began.
     pub created_ts: Ms,
 }
@@ -25,7 +27,7 @@ pub struct UiaRow {
 /// # Errors
 /// `Unavailable` when the database is gone.
 pub async fn by_id<S: Source>(source: &mut S, id: &str, since: Ms) -> Result<Option<UiaRow>> {
-    let sql = "SELECT id, purpose, completed, token, created_ts FROM uia_session \
+    let sql = "SELECT id, purpose, completed, token, sid, created_ts FROM uia_session \
                WHERE id = $1 AND created_ts >= $2";
     let Some(row) = source.first(sql, vec![id.into(), since.into()]).await? else { return Ok(None) };
     Ok(Some(UiaRow {
@@ -33,7 +35,8 @@ pub async fn by_id<S: Source>(source: &mut S, id: &str, since: Ms) -> Result<Opt
         purpose: row.text(1)?,
         completed: serde_json::from_str(&row.text(2)?).unwrap_or_default(),
         token: row.text_opt(3)?,
-        created_ts: row.int(4)?,
+        sid: row.text_opt(4)?,
+        created_ts: row.int(5)?,
     }))
 }
 
@@ -48,6 +51,7 @@ impl Change {
                 session.purpose.as_str().into(),
                 completed.into(),
                 session.token.as_deref().into(),
+                session.sid.as_deref().into(),
                 session.created_ts.into(),
             ],
         );
