@@ -41,6 +41,7 @@ pub fn status_and_errcode(code: Code) -> (StatusCode, &'static str) {
         Code::Forbidden => (S::FORBIDDEN, "M_FORBIDDEN"),
         Code::MissingToken => (S::UNAUTHORIZED, "M_MISSING_TOKEN"),
         Code::UnknownToken { .. } => (S::UNAUTHORIZED, "M_UNKNOWN_TOKEN"),
+        Code::UnknownPos => (S::BAD_REQUEST, "M_UNKNOWN_POS"),
         Code::NotFound => (S::NOT_FOUND, "M_NOT_FOUND"),
         Code::Unrecognized => (S::NOT_FOUND, "M_UNRECOGNIZED"),
         Code::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "M_UNRECOGNIZED"),

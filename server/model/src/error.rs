@@ -31,6 +31,8 @@ pub enum Code {
         /// Whether the client should keep its local data and log in again.
         soft_logout: bool,
     },
+    /// A connection of sliding sync is not known (any more): begin it anew.
+    UnknownPos,
     /// The thing does not exist, or the caller may not know that it exists.
     NotFound,
     /// No such endpoint.

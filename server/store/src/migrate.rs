@@ -12,6 +12,7 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("media", include_str!("../migrations/0004_media.sql")),
     ("user_data", include_str!("../migrations/0005_user_data.sql")),
     ("threepid", include_str!("../migrations/0012_threepid.sql")),
+    ("sliding", include_str!("../migrations/0008_sliding.sql")),
 ];
 
 /// Brings the schema up to date; returns how many migrations were applied.

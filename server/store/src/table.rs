@@ -102,6 +102,8 @@ tables! {
     OpenidToken = "openid_token" Refuse ["hash"] ["user_nid", "expires_ts"];
     NoticeRoom = "notice_room" Replace ["user_nid"] ["room_id"];
     NoticeRound = "notice_round" Refuse ["notice_nid"] ["content", "after_nid", "created_ts"];
+    SlidingState = "sliding_state" Refuse ["state_nid"] ["user_nid", "device_id", "conn_id", "parent_nid",
+        "used_ts", "state"];
     PushMode = "push_mode" Replace ["user_nid", "room_id"] ["mode", "since", "before"];
 }
 
