@@ -4,6 +4,7 @@
 //! submits them as one transaction. Rules of a single department may not enter, nor SQL, nor
 //! status codes.
 
+mod aggregate;
 pub mod alias;
 pub mod caller;
 pub mod create_room;

@@ -22,8 +22,38 @@ pub struct VisibleEvent {
     /// Whether the reader may see what a state event replaced.
     tells_replaced: bool,
     redacted_because: Option<Box<VisibleEvent>>,
+    bundle: Option<Arc<Bundle>>,
     /// Named in the event where the surrounding answer does not name the room.
     room_id: Option<Arc<str>>,
+}
+
+/// What relates to an event, told with it (client-server API, "Aggregations of child events").
+#[derive(Clone, Debug, Default)]
+pub struct Bundle {
+    /// The newest valid edit.
+    pub replace: Option<VisibleEvent>,
+    /// The thread that begins here.
+    pub thread: Option<Thread>,
+    /// Ids of the events that reference it, oldest first.
+    pub references: Vec<String>,
+}
+
+/// A thread, told with its root.
+#[derive(Clone, Debug)]
+pub struct Thread {
+    /// Its newest event.
+    pub latest: VisibleEvent,
+    /// How many events it has, without the root.
+    pub count: i64,
+    /// Whether the reader began it or wrote in it.
+    pub participated: bool,
+}
+
+impl Bundle {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.replace.is_none() && self.thread.is_none() && self.references.is_empty()
+    }
 }
 
 /// Makes events visible to one reader in one room.
@@ -78,6 +108,7 @@ impl Viewer<'_> {
             tells_replaced: row.replaces.as_ref().is_some_and(seen),
             membership: row.ord.map(|ord| known_membership(self.visibility.membership_at(ord))),
             redacted_because: None,
+            bundle: None,
             room_id: self.room_id.clone(),
             row,
         }
@@ -101,11 +132,19 @@ impl VisibleEvent {
     }
 
     /// Shows the redactions of redacted events, as far as the reader may see those themselves.
-    pub fn explain_redactions(events: &mut [Self], redactions: &HashMap<Nid, Self>) {
+    pub fn explain_redactions<'a>(
+        events: impl IntoIterator<Item = &'a mut Self>,
+        redactions: &HashMap<Nid, Self>,
+    ) {
         for event in events {
             let because = event.row.redacted_by.and_then(|nid| redactions.get(&nid));
             event.redacted_because = because.cloned().map(Box::new);
         }
+    }
+
+    /// Tells with the event what relates to it.
+    pub fn bundle(&mut self, bundle: Bundle) {
+        self.bundle = (!bundle.is_empty()).then(|| Arc::new(bundle));
     }
 
     /// The event that this redaction redacts; in the content since room version 11, before at the
@@ -150,7 +189,7 @@ struct Unsigned<'a>(&'a VisibleEvent);
 
 impl Serialize for Unsigned<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let VisibleEvent { row, age, membership, redacted_because, tells_replaced, .. } = self.0;
+        let VisibleEvent { row, age, membership, redacted_because, bundle, tells_replaced, .. } = self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("age", age)?;
         if let Some(membership) = membership {
@@ -166,6 +205,44 @@ impl Serialize for Unsigned<'_> {
         if let Some(redaction) = redacted_because {
             map.serialize_entry("redacted_because", redaction)?;
         }
+        if let Some(bundle) = bundle {
+            map.serialize_entry("m.relations", &**bundle)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Bundle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Reference<'a> {
+            event_id: &'a str,
+        }
+        #[derive(serde::Serialize)]
+        struct References<'a> {
+            chunk: Vec<Reference<'a>>,
+        }
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(edit) = &self.replace {
+            map.serialize_entry("m.replace", edit)?;
+        }
+        if let Some(thread) = &self.thread {
+            map.serialize_entry("m.thread", thread)?;
+        }
+        if !self.references.is_empty() {
+            let chunk = self.references.iter().map(|event_id| Reference { event_id }).collect();
+            map.serialize_entry("m.reference", &References { chunk })?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Thread {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("latest_event", &self.latest)?;
+        map.serialize_entry("count", &self.count)?;
+        map.serialize_entry("current_user_participated", &self.participated)?;
         map.end()
     }
 }

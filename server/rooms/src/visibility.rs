@@ -85,6 +85,30 @@ impl Visibility {
         })
     }
 
+    /// The parts of the room that may be shown, as `(after, until]`, oldest first: what
+    /// [`Self::may_see`] says of every place.
+    pub fn ranges(&self) -> Vec<(i64, i64)> {
+        let turns = self.visibility.iter().map(|turn| turn.0).chain(self.membership.iter().map(|turn| turn.0));
+        let mut turns: Vec<i64> = turns.filter(|ord| *ord > i64::MIN).collect();
+        turns.sort_unstable();
+        turns.dedup();
+        // Between two turns nothing changes; the turns themselves stand for both sides.
+        let mut ends: Vec<i64> = turns.iter().flat_map(|turn| [turn - 1, *turn]).collect();
+        ends.push(i64::MAX);
+        let mut ranges: Vec<(i64, i64)> = Vec::new();
+        let mut after = i64::MIN;
+        for until in ends {
+            if until > after && self.may_see(until) {
+                match ranges.last_mut().filter(|last| last.1 == after) {
+                    Some(last) => last.1 = until,
+                    None => ranges.push((after, until)),
+                }
+            }
+            after = until;
+        }
+        ranges
+    }
+
     fn joined_at_or_after(&self, ord: i64) -> bool {
         self.last_join.is_some_and(|join| join >= ord)
             || around(&self.membership, ord).1.is_some_and(|mine| mine == "join")
@@ -169,5 +193,26 @@ mod tests {
         assert_eq!(v.state_until(), None);
         let v = histories(&[(1, "shared")], &[(4, "invite")]);
         assert!(!v.may_see(5), "an invitation alone does not open shared history");
+    }
+
+    #[test]
+    fn ranges_say_of_every_place_what_may_be_seen() {
+        let cases = [
+            histories(&[], &[]),
+            histories(&[(1, "shared")], &[(5, "join"), (10, "leave")]),
+            histories(&[(1, "joined")], &[(3, "invite"), (5, "join")]),
+            histories(&[(1, "invited"), (2, "shared"), (7, "joined")], &[(3, "invite"), (4, "join"), (9, "ban")]),
+            histories(&[(1, "world_readable"), (8, "joined")], &[]),
+            histories(&[(1, "shared")], &[(5, "join"), (6, "join"), (10, "leave"), (20, "join"), (30, "leave")]),
+            Visibility::of_member(),
+        ];
+        for visibility in cases {
+            let ranges = visibility.ranges();
+            for ord in -1..40 {
+                let within = ranges.iter().any(|(after, until)| *after < ord && ord <= *until);
+                assert_eq!(within, visibility.may_see(ord), "{ord} of {visibility:?}: {ranges:?}");
+            }
+        }
+        assert_eq!(Visibility::of_member().ranges(), [(i64::MIN, i64::MAX)]);
     }
 }

@@ -180,6 +180,7 @@ impl Reading<'_> {
         self.summaries(&plan, &mut rooms).await?;
         self.states(&plan, &mut rooms).await?;
         self.redactions(&plan, &mut rooms).await?;
+        self.relations(&plan, &mut rooms).await?;
         let senders =
             |events: &RoomEvents| events.timeline.iter().map(|event| event.row().sender_nid).collect();
         let senders = rooms.iter().map(|(room, events)| (*room, senders(events))).collect();

@@ -2,13 +2,14 @@
 
 use super::Reading;
 use super::plan::{Part, Plan};
+use crate::aggregate::{OfRoom, related};
 use kontor_model::filter::{EventFilter, Facts};
 use kontor_model::{Nid, Result};
 use kontor_rooms::{Viewer, VisibleEvent};
 use kontor_store::rooms::cache::own_transactions;
 use kontor_store::rooms::events::{self, EventRow};
 use kontor_store::rooms::members::{self, Hero};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Events of a room where the client asks for no number.
@@ -36,6 +37,9 @@ pub(super) struct RoomEvents {
     pub state: Vec<VisibleEvent>,
     /// Counts and heroes, if they can have changed.
     pub summary: Option<Summary>,
+    /// Ids of the events to which newer ones relate: the timeline was read up to its end, so nothing
+    /// else of it can have relations.
+    pub related: HashSet<String>,
 }
 
 /// Whether the content itself, and not something deep inside it, has a `url`.
@@ -102,6 +106,7 @@ impl Reading<'_> {
         let viewer = self.viewer(part);
         let full = rows.len() >= read;
         let oldest = rows.last().and_then(|row| row.ord);
+        let related = related(rows.iter().map(|row| &**row));
         let mut timeline = Vec::new();
         let mut limited = full;
         for row in rows {
@@ -121,7 +126,31 @@ impl Reading<'_> {
             (Some(ord), false) => ord - 1,
             (None, _) => oldest.map_or(part.until, |ord| ord - 1),
         };
-        RoomEvents { timeline, limited, start, state: Vec::new(), summary: None }
+        RoomEvents { timeline, limited, start, state: Vec::new(), summary: None, related }
+    }
+
+    /// Tells with events of the timelines what relates to them; asks nothing where nothing does.
+    pub(super) async fn relations(
+        &mut self,
+        plan: &Plan,
+        rooms: &mut HashMap<Nid, RoomEvents>,
+    ) -> Result<()> {
+        let asker = self.asker();
+        let parts: HashMap<Nid, &Part> = plan.parts.iter().map(|part| (part.my.room, part)).collect();
+        let mut told = Vec::new();
+        for (room, RoomEvents { timeline, related, .. }) in rooms {
+            let Some(part) = parts.get(room).filter(|_| !related.is_empty()) else { continue };
+            let viewer = Viewer {
+                reader: self.requester.user,
+                visibility: &part.visibility,
+                ignored: &self.ignored,
+                room_id: None,
+                now: self.now,
+            };
+            let events = timeline.iter_mut().filter(|event| related.contains(&event.row().event_id));
+            told.push(OfRoom { viewer, room: *room, events: events.collect() });
+        }
+        self.flows.bundle(&mut self.snapshot, asker, &mut told).await
     }
 
     /// Counts members again where somebody may have come or gone.

@@ -12,6 +12,8 @@ pub mod receipts;
 pub mod received;
 pub mod redaction;
 pub mod roster;
+pub mod relations;
+pub mod report;
 pub mod snapshots;
 pub mod state;
 pub mod unread;
