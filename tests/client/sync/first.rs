@@ -1,7 +1,8 @@
 //! The first sync of a client, and syncs that want all state again.
 
-use harness::{Homeserver, both_databases, enc, timeline};
-use serde_json::json;
+use harness::{Client, Homeserver, both_databases, enc, timeline};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 use crate::client::support::{in_room, is_reference, keys, list, state_event, sync_with, text};
 
@@ -14,6 +15,7 @@ both_databases!(
     full_state_tells_all_state_again_but_no_old_events,
     events_in_sync_have_no_room_id_and_all_other_fields,
     first_syncs_of_many_rooms_tell_each_of_them,
+    first_syncs_agree_with_the_room_after_every_change,
 );
 
 async fn a_new_account_has_an_empty_first_sync(server: Homeserver) {
@@ -182,4 +184,75 @@ async fn first_syncs_of_many_rooms_tell_each_of_them(server: Homeserver) {
     let path = format!("/sync?since={}", enc(&text(&answer["next_batch"])));
     let quiet = alice.get(&path).await.ok();
     assert!(quiet["rooms"]["join"].as_object().is_none_or(serde_json::Map::is_empty), "{quiet}");
+}
+
+/// Compares what a new client is told of a room with what the room's own endpoints say.
+async fn agrees(reader: &Client, room: &str, after: &str) {
+    for more in ["", "&use_state_after=true"] {
+        for lazy in [false, true] {
+            let filter = json!({ "room": { "state": { "lazy_load_members": lazy }, "timeline": { "limit": 6 } } });
+            let answer = sync_with(reader, None, &filter, more).await;
+            let told = &answer["rooms"]["join"][room];
+            let section = if more.is_empty() { "state" } else { "state_after" };
+            let events = list(&told["timeline"]["events"]);
+            let mut state = BTreeMap::new();
+            let changes = events.iter().filter(|event| event.get("state_key").is_some());
+            for event in list(&told[section]["events"]).iter().chain(changes) {
+                state.insert((text(&event["type"]), text(&event["state_key"])), text(&event["event_id"]));
+            }
+            let now = list(&reader.get(&in_room(room, "state")).await.ok());
+            let now: BTreeMap<_, _> = now
+                .iter()
+                .map(|event| ((text(&event["type"]), text(&event["state_key"])), text(&event["event_id"])))
+                .collect();
+            if lazy {
+                assert!(state.iter().all(|(key, id)| now.get(key) == Some(id)), "{after}: {state:?} {now:?}");
+                let left_out = now.keys().filter(|key| !state.contains_key(*key));
+                assert!(left_out.clone().all(|key| key.0 == "m.room.member"), "{after}: {state:?}");
+            } else {
+                assert_eq!(state, now, "{after}");
+            }
+            let newest = list(&reader.get(&in_room(room, "messages?dir=b&limit=6")).await.ok()["chunk"]);
+            let plain = |event: &Value| (text(&event["event_id"]), event["content"].clone());
+            let newest: Vec<_> = newest.iter().rev().map(plain).collect();
+            assert_eq!(events.iter().map(plain).collect::<Vec<_>>(), newest, "{after}");
+            let joined = reader.get(&in_room(room, "joined_members")).await.ok();
+            let joined = joined["joined"].as_object().expect("members").len();
+            assert_eq!(told["summary"]["m.joined_member_count"], joined, "{after}");
+        }
+    }
+}
+
+async fn first_syncs_agree_with_the_room_after_every_change(server: Homeserver) {
+    let alice = server.register("alice").await;
+    let bob = server.register("bob").await;
+    let carol = server.register("carol").await;
+    let room = alice.room_with(&[&bob]).await;
+    agrees(&bob, &room, "joining").await;
+    let message = alice.text(&room, "one").await;
+    agrees(&bob, &room, "a message").await;
+    bob.text(&room, "two").await;
+    alice.redact(&room, &message).await;
+    agrees(&bob, &room, "a redaction").await;
+    alice.set_state(&room, "m.room.name", "", &json!({ "name": "A" })).await;
+    agrees(&bob, &room, "a name").await;
+    let name = alice.set_state(&room, "m.room.name", "", &json!({ "name": "B" })).await;
+    agrees(&bob, &room, "another name").await;
+    alice.redact(&room, &name).await;
+    agrees(&bob, &room, "a redacted name").await;
+    alice.invite(&room, &carol).await;
+    agrees(&bob, &room, "an invitation").await;
+    carol.join(&room).await;
+    agrees(&bob, &room, "a new member").await;
+    agrees(&carol, &room, "joining late").await;
+    let own = bob.send_txn(&room, "m.room.message", "mine", &json!({ "msgtype": "m.text", "body": "x" })).await;
+    own.ok();
+    let answer = bob.sync(None, 0).await;
+    let last = timeline(&answer, &room).pop().expect("own message");
+    assert_eq!(last["unsigned"]["transaction_id"], "mine", "{last}");
+    let answer = carol.sync(None, 0).await;
+    let last = timeline(&answer, &room).pop().expect("bob's message");
+    assert!(last["unsigned"].get("transaction_id").is_none(), "{last}");
+    carol.leave(&room).await;
+    agrees(&bob, &room, "a leave").await;
 }
