@@ -139,7 +139,7 @@ impl Reading<'_> {
     }
 
     /// Numeric ids of the users that the reader ignores.
-    pub(super) async fn ignored_nids(&mut self) -> Result<Vec<Nid>> {
+    pub(crate) async fn ignored_nids(&mut self) -> Result<Vec<Nid>> {
         let mut nids = Vec::new();
         for name in &self.ignored {
             nids.extend(self.flows.store.known_name(name).await?);
@@ -211,7 +211,7 @@ impl Reading<'_> {
 
     /// What the invited and those who knock are told about rooms. Invitations by ignored users are
     /// not told at all.
-    async fn stripped(&mut self, rooms: &[MyRoom]) -> Result<Vec<(String, Vec<StrippedEvent>)>> {
+    pub(crate) async fn stripped(&mut self, rooms: &[MyRoom]) -> Result<Vec<(String, Vec<StrippedEvent>)>> {
         if rooms.is_empty() {
             return Ok(Vec::new());
         }

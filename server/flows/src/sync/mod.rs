@@ -5,7 +5,7 @@
 //! number of rooms.
 
 pub mod answer;
-mod extras;
+pub(crate) mod extras;
 pub mod memo;
 mod plan;
 mod state;
@@ -48,7 +48,7 @@ pub struct Request {
 }
 
 /// One reading for one answer.
-pub(super) struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     pub flows: &'a Flows,
     pub requester: &'a Requester,
     pub request: &'a Request,
