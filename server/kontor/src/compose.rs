@@ -27,9 +27,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Connections for reading. SQLite reads in the caller's processor time, so a few per processor
-/// are plenty; PostgreSQL allows 100 in all by default.
+/// Connections for reading. PostgreSQL allows 100 in all by default.
 const READERS: u32 = 8;
+/// SQLite reads on our own processors, and each connection keeps the memory that its largest answer
+/// once took: no more than can be busy at once.
+const SQLITE_READERS: u32 = 4;
 
 /// The house.
 pub struct House {
@@ -45,7 +47,8 @@ pub struct House {
 /// A sentence: the database cannot be reached, is damaged, newer than this binary, or another
 /// server's.
 pub async fn open_store(config: &Config) -> Result<Store, String> {
-    let options = Options { url: config.database_url(), readers: READERS };
+    let readers = if config.is_sqlite() { SQLITE_READERS } else { READERS };
+    let options = Options { url: config.database_url(), readers };
     let store = Store::open(&options).await.map_err(|error| sentence(&error))?;
     match store.belongs_to(&config.top.server_name).await {
         Ok(()) => Ok(store),
