@@ -70,6 +70,7 @@ pub fn status_and_errcode(code: Code) -> (StatusCode, &'static str) {
         Code::NotYetUploaded => (S::GATEWAY_TIMEOUT, "M_NOT_YET_UPLOADED"),
         Code::CannotOverwriteMedia => (S::CONFLICT, "M_CANNOT_OVERWRITE_MEDIA"),
         Code::DuplicateAnnotation => (S::BAD_REQUEST, "M_DUPLICATE_ANNOTATION"),
+        Code::WrongRoomKeysVersion { .. } => (S::FORBIDDEN, "M_WRONG_ROOM_KEYS_VERSION"),
         Code::Conflict => (S::CONFLICT, "M_UNKNOWN"),
         Code::Unavailable => (S::SERVICE_UNAVAILABLE, "M_UNKNOWN"),
         Code::Internal => (S::INTERNAL_SERVER_ERROR, "M_UNKNOWN"),
@@ -100,6 +101,9 @@ impl IntoResponse for ErrorResponse {
         match self.error.code {
             Code::UnknownToken { soft_logout } => {
                 body.insert("soft_logout".to_owned(), soft_logout.into());
+            }
+            Code::WrongRoomKeysVersion { current } => {
+                body.insert("current_version".to_owned(), current.to_string().into());
             }
             Code::UserLocked => {
                 body.insert("soft_logout".to_owned(), true.into());

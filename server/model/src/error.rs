@@ -90,6 +90,11 @@ pub enum Code {
     NotYetUploaded,
     /// Media content exists already and may not be replaced.
     CannotOverwriteMedia,
+    /// Keys may be written to the newest version of the key backup only.
+    WrongRoomKeysVersion {
+        /// The newest version.
+        current: i64,
+    },
     /// A guard failed: somebody else changed the same thing first. Retry on the new state.
     Conflict,
     /// The same reaction was sent twice.

@@ -91,6 +91,11 @@ tables! {
     Profile = "profile" Replace ["user_nid", "key"] ["value", "pos"];
     AccountData = "account_data" Replace ["user_nid", "room_nid", "type"] ["content", "pos"];
     SyncFilter = "sync_filter" Keep ["user_nid", "filter_id"] ["definition"];
+    KeyBackup = "key_backup" Refuse ["user_nid", "version"] ["backup_nid", "algorithm", "auth_data", "etag",
+        "keys"];
+    KeyBackupSession = "key_backup_session" Replace ["backup_nid", "room_id", "session_id"] ["is_verified",
+        "first_message_index", "forwarded_count", "session_data"];
+    KeyBackupTrash = "key_backup_trash" Keep ["backup_nid"] [];
     Threepid = "threepid" Refuse ["medium", "address"] ["user_nid", "validated_ts", "added_ts"];
     Validation = "validation" Refuse ["sid"] ["purpose", "medium", "address", "attempt", "next_link",
         "created_ts"];

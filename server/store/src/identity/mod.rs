@@ -2,6 +2,7 @@
 
 pub mod account_data;
 pub mod accounts;
+pub mod backup;
 pub mod devices;
 pub mod filters;
 pub mod people;
