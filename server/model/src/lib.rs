@@ -7,6 +7,7 @@ pub mod clock;
 pub mod draft;
 pub mod error;
 pub mod filter;
+pub mod fold;
 pub mod glob;
 pub mod guard;
 pub mod ids;

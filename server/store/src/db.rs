@@ -4,6 +4,7 @@ use crate::dialect::Dialect;
 use crate::log::Log;
 use crate::names::Names;
 use crate::rooms::cache::Memory;
+use crate::search::Search;
 use crate::value::{Cells, Row, Value, arguments, packing, unpack};
 use crate::writer::{self, Queue};
 use crate::{Change, Committed, Receipt, migrate};
@@ -57,6 +58,7 @@ struct Inner {
     log: Arc<Log>,
     names: Names,
     statements: Statements,
+    search: Search,
     remembered: Memory,
     /// Newest position when tables were last counted.
     counted: AtomicI64,
@@ -67,15 +69,15 @@ struct Inner {
 
 /// Statements as rendered for this database; rendered once each.
 #[derive(Default)]
-struct Statements(RwLock<HashMap<&'static str, Arc<str>>>);
+pub(crate) struct Statements(RwLock<HashMap<&'static str, Arc<str>>>);
 
 impl Statements {
-    fn get(&self, dialect: Dialect, sql: &'static str) -> Arc<str> {
+    pub fn get(&self, dialect: Dialect, sql: &'static str) -> Arc<str> {
         self.made(sql, || dialect.render(sql))
     }
 
     /// The statement that packs the rows of `sql`. No statement is used both packed and not.
-    fn packed(&self, dialect: Dialect, sql: &'static str, columns: usize) -> Arc<str> {
+    pub fn packed(&self, dialect: Dialect, sql: &'static str, columns: usize) -> Arc<str> {
         self.made(sql, || packing(&dialect.render(sql), columns))
     }
 
@@ -150,6 +152,7 @@ impl Store {
             crate::log::watch(Arc::downgrade(&log), readers.clone(), url);
         }
         let statements = Statements::default();
+        let search = Search::of(&options.url, dialect);
         let inner = Inner {
             dialect,
             readers,
@@ -157,6 +160,7 @@ impl Store {
             log,
             names,
             statements,
+            search,
             remembered: Memory::default(),
             counted: AtomicI64::new(0),
             writers,
@@ -235,6 +239,11 @@ impl Store {
         &self.inner.log
     }
 
+    /// The search index.
+    pub fn search(&self) -> &Search {
+        &self.inner.search
+    }
+
     /// A numeric id that nothing else has or will have.
     ///
     /// # Errors
@@ -303,7 +312,6 @@ impl Store {
         query.execute(&self.inner.writers).await.map(drop).map_err(unavailable)
     }
 
-    #[cfg(test)]
     pub(crate) fn dialect(&self) -> Dialect {
         self.inner.dialect
     }
@@ -316,6 +324,7 @@ impl Store {
     /// Waits until everything that was queued is written, then closes all connections.
     pub async fn close(&self) {
         self.inner.queue.close().await;
+        self.inner.search.close().await;
         self.inner.readers.close().await;
         self.inner.writers.close().await;
     }
@@ -339,13 +348,21 @@ pub(crate) fn unavailable(cause: sqlx::Error) -> Error {
     }
 }
 
-async fn rows(connection: &mut AnyConnection, sql: Arc<str>, values: Vec<Value>) -> Result<Vec<Row>> {
+pub(crate) async fn rows(
+    connection: &mut AnyConnection,
+    sql: Arc<str>,
+    values: Vec<Value>,
+) -> Result<Vec<Row>> {
     let query = sqlx::query_with(AssertSqlSafe(sql), arguments(&values)?);
     let rows = query.fetch_all(connection).await.map_err(unavailable)?;
     Ok(rows.into_iter().map(|row| Row(Cells::Database(row))).collect())
 }
 
-async fn packed(connection: &mut AnyConnection, sql: Arc<str>, values: Vec<Value>) -> Result<Vec<Row>> {
+pub(crate) async fn packed(
+    connection: &mut AnyConnection,
+    sql: Arc<str>,
+    values: Vec<Value>,
+) -> Result<Vec<Row>> {
     let answer = rows(connection, sql, values).await?;
     let text = answer.first().map_or(Ok(None), |row| row.text_opt(0))?;
     Ok(text.map_or_else(Vec::new, |text| unpack(&text)))

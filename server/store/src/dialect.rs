@@ -65,18 +65,22 @@ impl Dialect {
     /// Rewrites the few words of a statement that differ, so that each is written once:
     /// `BYTES` is the blob type, `WITHOUT_ROWID` follows a table that needs no row id, and
     /// `UTF8(column)` reads a blob as text, `ID_SET($n)` / `TEXT_SET($n)` open a JSON array as a one-column table `(id)` / `(text)`, `TRIPLE_SET($n)` an
-    /// array of arrays of three numbers as `(a, b, c)`, and `x AMONG_FIRST (SELECT … LIMIT n) END_FIRST` seeks the few rows of a correlated query by
-    /// index: SQLite does so for IN, PostgreSQL only for an array. `NOW_MS` is the database's clock.
+    /// array of arrays of three numbers as `(a, b, c)`, `DEVICE_SET($n)` an array of pairs of a number and a text as `(id, text)`, and `x AMONG_FIRST (SELECT … LIMIT n) END_FIRST` seeks the few rows of a correlated query by
+    /// index: SQLite does so for IN, PostgreSQL only for an array. `NOW_MS` is the database's clock. `UNLOGGED` marks tables that a crash may empty, `TEXT_BY_BYTES`
+    /// texts that are compared byte by byte, and `POSTING_SET($n)` opens an array of arrays as `(room, base, word, places)`.
     pub fn render(self, sql: &str) -> String {
         let mut sql = match self {
             Self::Sqlite => sql
                 .replace("WITHOUT_ROWID", "WITHOUT ROWID")
+                .replace("UNLOGGED ", "")
+                .replace("TEXT_BY_BYTES", "TEXT")
                 .replace("BYTES", "BLOB")
                 .replace("NOW_MS", "CAST(unixepoch('subsec') * 1000 AS INTEGER)")
                 .replace("AMONG_FIRST (", "IN (")
                 .replace(") END_FIRST", ")"),
             Self::Postgres => sql
                 .replace("WITHOUT_ROWID", "")
+                .replace("TEXT_BY_BYTES", "TEXT COLLATE \"C\"")
                 .replace("BYTES", "BYTEA")
                 .replace("NOW_MS", "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
                 .replace("AMONG_FIRST (", "= ANY(ARRAY(")
@@ -104,7 +108,19 @@ impl Dialect {
                     "(value->>0)::bigint AS a, (value->>1)::bigint AS b, (value->>2)::bigint AS c",
                 ),
             };
+            let device = match self {
+                Self::Sqlite => "value->>0 AS id, value->>1 AS text",
+                Self::Postgres => "(value->>0)::bigint AS id, value->>1 AS text",
+            };
+            let posting = match self {
+                Self::Sqlite => "value->>0 AS room, value->>1 AS base, value->>2 AS word, value->>3 AS places",
+                Self::Postgres => {
+                    "(value->>0)::bigint AS room, (value->>1)::bigint AS base, value->>2 AS word, value->>3 AS places"
+                }
+            };
             sql = sql
+                .replace(&format!("POSTING_SET(${n})"), &format!("(SELECT {posting} FROM {each}"))
+                .replace(&format!("DEVICE_SET(${n})"), &format!("(SELECT {device} FROM {each}"))
                 .replace(&format!("TRIPLE_SET(${n})"), &format!("(SELECT {triple} FROM {each}"))
                 .replace(&format!("ID_SET(${n})"), &format!("(SELECT {id} AS id FROM {each}"))
                 .replace(&format!("TEXT_SET(${n})"), &format!("(SELECT {text} AS text FROM {each}"));

@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod rooms;
 #[cfg(test)]
 mod schema_page;
+pub mod search;
 pub mod sliding;
 mod table;
 #[cfg(test)]

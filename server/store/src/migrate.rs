@@ -69,7 +69,7 @@ pub(crate) async fn run(pool: &AnyPool, dialect: Dialect) -> Result<usize> {
 }
 
 /// Splits a migration: no statement of ours holds a semicolon inside, except in comments.
-fn statements(sql: &str) -> Vec<String> {
+pub(crate) fn statements(sql: &str) -> Vec<String> {
     let without_comments: Vec<_> =
         sql.lines().map(|line| line.split_once("--").map_or(line, |(code, _)| code)).collect();
     let text = without_comments.join("\n");
