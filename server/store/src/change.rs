@@ -28,6 +28,10 @@ pub enum Stream {
     /// What a user's push rules make of rooms changed.
     PushRules = 9,
 }
+    /// One-time or fallback keys of one of a user's devices came or went.
+    KeyCounts = 10,
+    /// A user's pushers changed.
+    Pushers = 11,
 
 impl Stream {
     pub(crate) fn from_number(number: i64) -> Option<Self> {
@@ -42,6 +46,8 @@ impl Stream {
             Self::Media,
             Self::PushRules,
         ]
+            Self::KeyCounts,
+            Self::Pushers,
         .into_iter()
         .find(|stream| *stream as i64 == number)
     }

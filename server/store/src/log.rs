@@ -30,6 +30,8 @@ pub enum Topic {
     Room(Nid),
     /// Anything of a user.
     User(Nid),
+    /// Anything at all, for those who follow the whole log.
+    Everything,
 }
 
 /// Recent changes and waiters of one process.
@@ -155,7 +157,8 @@ impl Log {
         drop(recent);
         let rooms = fresh.iter().filter_map(|entry| entry.row.room).map(Topic::Room);
         let users = fresh.iter().filter_map(|entry| entry.row.user).map(Topic::User);
-        let topics: HashSet<_> = rooms.chain(users).collect();
+        let everything = (!fresh.is_empty()).then_some(Topic::Everything);
+        let topics: HashSet<_> = rooms.chain(users).chain(everything).collect();
         self.nudge(topics);
     }
 }

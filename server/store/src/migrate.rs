@@ -16,6 +16,7 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("sliding", include_str!("../migrations/0008_sliding.sql")),
 ];
 
+    ("push", include_str!("../migrations/0011_push.sql")),
 /// Brings the schema up to date; returns how many migrations were applied.
 ///
 /// # Errors
