@@ -8,6 +8,7 @@ mod aggregate;
 pub mod alias;
 pub mod caller;
 pub mod create_room;
+pub mod encryption;
 pub mod history;
 pub mod membership;
 pub mod notify;
@@ -60,6 +61,8 @@ pub struct Flows {
     pub repeats: post::Repeats,
     /// What sessions were told last.
     pub memos: sync::memo::Memos,
+    /// What sessions' devices were told last.
+    pub inboxes: encryption::Inboxes,
     /// Set when the server stops: long polls end.
     pub stop: tokio::sync::watch::Sender<bool>,
 }

@@ -61,6 +61,7 @@ pub fn status_and_errcode(code: Code) -> (StatusCode, &'static str) {
         Code::UserSuspended => (S::FORBIDDEN, "M_USER_SUSPENDED"),
         Code::GuestAccessForbidden => (S::FORBIDDEN, "M_GUEST_ACCESS_FORBIDDEN"),
         Code::Unauthorized => (S::UNAUTHORIZED, "M_UNAUTHORIZED"),
+        Code::InvalidSignature => (S::BAD_REQUEST, "M_INVALID_SIGNATURE"),
         Code::InviteBlocked => (S::FORBIDDEN, "M_INVITE_BLOCKED"),
         Code::UnableToAuthoriseJoin => (S::BAD_REQUEST, "M_UNABLE_TO_AUTHORISE_JOIN"),
         Code::UnableToGrantJoin => (S::BAD_REQUEST, "M_UNABLE_TO_GRANT_JOIN"),

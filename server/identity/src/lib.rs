@@ -10,6 +10,7 @@ pub mod backup;
 pub mod denied;
 pub mod devices;
 pub mod filter;
+pub mod keys;
 mod known;
 pub mod login;
 mod moderation;

@@ -85,6 +85,9 @@ impl Identity {
         let now = self.now();
         let session = self.store.nid().await?;
         let replaces = wish.device_id.is_some();
+        if let Some(id) = &wish.device_id {
+            self.check_device_name(user, id).await?;
+        }
         let known = match &wish.device_id {
             Some(id) => devices::by_id(&mut self.store.reader(), user, id).await?.is_some(),
             None => false,

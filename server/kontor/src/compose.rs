@@ -104,6 +104,7 @@ impl House {
             settings: departments::flows(config, server_name.clone()),
             judge: Arc::new(kontor_flows::notify::UsualRules),
             memos: kontor_flows::sync::memo::Memos::default(),
+            inboxes: kontor_flows::encryption::Inboxes::default(),
             repeats: kontor_flows::post::Repeats::default(),
             stop,
         });

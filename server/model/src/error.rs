@@ -74,6 +74,8 @@ pub enum Code {
     GuestAccessForbidden,
     /// Registration needs a reason or a proof the caller did not give.
     Unauthorized,
+    /// A signature is missing or was not made by the key that it names.
+    InvalidSignature,
     /// The user takes no invitations.
     InviteBlocked,
     /// The server cannot allow this join over itself; another server could.

@@ -14,9 +14,10 @@ pub enum Stream {
     Receipt = 2,
     /// Account data, tags and push rules of a user.
     AccountData = 3,
-    /// A user's device list changed.
+    /// A user's devices, or keys of the user or of a device, changed as others see them; once
+    /// without a room, and once for each room whose members are told.
     DeviceList = 4,
-    /// A to-device message for a user.
+    /// A message to one of a user's devices.
     ToDevice = 5,
     /// Sessions of a user ended: open answers must be discarded.
     Kill = 6,
@@ -27,6 +28,8 @@ pub enum Stream {
     Media = 8,
     /// What a user's push rules make of rooms changed.
     PushRules = 9,
+    /// One-time or fallback keys of one of a user's devices came or went.
+    KeyCounts = 10,
 }
     /// One-time or fallback keys of one of a user's devices came or went.
     KeyCounts = 10,
@@ -45,6 +48,7 @@ impl Stream {
             Self::Profile,
             Self::Media,
             Self::PushRules,
+            Self::KeyCounts,
         ]
             Self::KeyCounts,
             Self::Pushers,

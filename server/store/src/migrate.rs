@@ -11,6 +11,7 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("identity", include_str!("../migrations/0003_identity.sql")),
     ("media", include_str!("../migrations/0004_media.sql")),
     ("user_data", include_str!("../migrations/0005_user_data.sql")),
+    ("encryption", include_str!("../migrations/0006_encryption.sql")),
     ("backup", include_str!("../migrations/0007_backup.sql")),
     ("threepid", include_str!("../migrations/0012_threepid.sql")),
     ("sliding", include_str!("../migrations/0008_sliding.sql")),

@@ -90,6 +90,16 @@ tables! {
     UiaSession = "uia_session" Replace ["id"] ["purpose", "completed", "token", "sid", "created_ts"];
     Profile = "profile" Replace ["user_nid", "key"] ["value", "pos"];
     AccountData = "account_data" Replace ["user_nid", "room_nid", "type"] ["content", "pos"];
+    DeviceKeys = "device_keys" Replace ["user_nid", "device_id"] ["content"];
+    /// A taken key id refuses the change.
+    OneTimeKey = "one_time_key" Refuse ["user_nid", "device_id", "algorithm", "key_id"] ["content", "pos",
+        "claim_nid", "claimed_ts"];
+    FallbackKey = "fallback_key" Replace ["user_nid", "device_id", "algorithm"] ["key_id", "content", "used"];
+    CrossSigningKey = "cross_signing_key" Replace ["user_nid", "usage"] ["public_key", "content"];
+    KeySignature = "key_signature" Replace ["user_nid", "signer_nid", "key_name", "signer_key"] ["signature",
+        "pos"];
+    DeviceList = "device_list" Replace ["user_nid"] ["pos"];
+    ToDevice = "to_device" Refuse ["user_nid", "device_id", "pos"] ["sender_nid", "type", "content"];
     SyncFilter = "sync_filter" Keep ["user_nid", "filter_id"] ["definition"];
     KeyBackup = "key_backup" Refuse ["user_nid", "version"] ["backup_nid", "algorithm", "auth_data", "etag",
         "keys"];

@@ -93,6 +93,12 @@ pub fn triple_set(triples: impl IntoIterator<Item = (i64, i64, i64)>) -> Value {
     format!("[{}]", list.join(",")).into()
 }
 
+/// Devices, as numeric user id and device id, as one JSON text, to be opened by `DEVICE_SET`.
+pub fn device_set<'a>(devices: impl IntoIterator<Item = (i64, &'a str)>) -> Value {
+    let list: Vec<_> = devices.into_iter().map(|(user, device)| serde_json::json!([user, device])).collect();
+    serde_json::Value::from(list).to_string().into()
+}
+
 /// A set of texts as one JSON text, to be opened by `TEXT_SET`.
 pub fn text_set<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Value {
     let list: Vec<_> = texts.into_iter().map(|text| serde_json::Value::from(text.as_ref())).collect();

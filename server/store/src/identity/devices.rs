@@ -55,10 +55,10 @@ impl Change {
     pub fn rename_device(&mut self, user: Nid, device_id: &str, display_name: Option<&str>) {
         let sql = "UPDATE device SET display_name = $3 WHERE user_nid = $1 AND device_id = $2";
         self.guard(sql, vec![user.into(), device_id.into(), display_name.into()]);
-        self.position(Stream::DeviceList, None, Some(user));
+        self.device_list_changed(user);
     }
 
-    /// Removes devices and ends their sessions.
+    /// Removes devices with their keys and everything that waits for them, and ends their sessions.
     pub fn remove_devices(&mut self, user: Nid, device_ids: &[String], ts: Ms, reason: &'static str) {
         let set = || text_set(device_ids);
         let sql = "UPDATE session SET ended_ts = $3, reason = $4 \
@@ -68,18 +68,21 @@ impl Change {
         self.run(sql, vec![user.into(), set()]);
         let sql = "DELETE FROM device_seen WHERE user_nid = $1 AND device_id IN TEXT_SET($2)";
         self.run(sql, vec![user.into(), set()]);
+        self.remove_device_keys(user, device_ids);
         self.position(Stream::Kill, None, Some(user));
-        self.position(Stream::DeviceList, None, Some(user));
+        self.device_list_changed(user);
     }
 
-    /// Removes all devices of an account but `except`; their sessions must end with the same change.
+    /// Removes all devices of an account but `except`, as [`Change::remove_devices`]; their sessions must
+    /// end with the same change.
     pub fn remove_all_devices(&mut self, user: Nid, except: Option<&str>) {
         let except = except.unwrap_or_default();
+        self.remove_other_device_keys(user, except);
         let sql = "DELETE FROM device WHERE user_nid = $1 AND device_id <> $2";
         self.run(sql, vec![user.into(), except.into()]);
         let sql = "DELETE FROM device_seen WHERE user_nid = $1 AND device_id <> $2";
         self.run(sql, vec![user.into(), except.into()]);
-        self.position(Stream::DeviceList, None, Some(user));
+        self.device_list_changed(user);
     }
 
     /// Notes when and from where a device was seen.

@@ -3,12 +3,16 @@
 pub mod account_data;
 pub mod accounts;
 pub mod backup;
+pub mod cross_signing;
+pub mod device_lists;
 pub mod devices;
 pub mod filters;
+pub mod keys;
 pub mod people;
 pub mod profile;
 pub mod push;
 pub mod registration;
 pub mod sessions;
+pub mod to_device;
 pub mod threepid;
 pub mod uia;

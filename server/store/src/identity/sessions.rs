@@ -183,7 +183,6 @@ impl Change {
         );
         let row = vec![session.into(), user.into(), device_id.into(), kind.into(), ts.into(), Value::from(0)];
         self.insert(Table::Session, row);
-        self.position(Stream::DeviceList, None, Some(user));
     }
 
     /// Adds an access token to a session.

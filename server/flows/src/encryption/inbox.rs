@@ -1,0 +1,182 @@
+//! What a session's own device is told: messages from other devices, and how its keys stand.
+//!
+//! A message is told until the client comes back with a place after it; then it is deleted. What a
+//! device's inbox and keys looked like is remembered per session, so that answers in which nothing of
+//! the kind changed cost no statement: the log says whether anything came since.
+
+use crate::Flows;
+use kontor_model::{Nid, Pos, Requester, Result};
+use kontor_store::identity::to_device;
+use kontor_store::{Change, Snapshot, Stream};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Sessions remembered, about 200 bytes each.
+const SESSIONS: u64 = 50_000;
+
+/// The algorithm of today's one-time keys: its count is told even when it is zero, since clients
+/// take silence for "as before".
+const USUAL: &str = "signed_curve25519";
+
+/// How a device's own keys stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyCounts {
+    /// Waiting one-time keys by algorithm.
+    pub one_time_keys: BTreeMap<String, i64>,
+    /// Algorithms of fallback keys that were not given out.
+    pub unused_fallback_keys: Vec<String>,
+}
+
+impl Default for KeyCounts {
+    fn default() -> Self {
+        Self { one_time_keys: BTreeMap::from([(USUAL.to_owned(), 0)]), unused_fallback_keys: Vec::new() }
+    }
+}
+
+/// A message from another device.
+#[derive(Debug, Serialize)]
+pub struct ToDevice {
+    /// Who sent it.
+    pub sender: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its content.
+    pub content: Box<RawValue>,
+}
+
+/// What a device is told.
+#[derive(Debug)]
+pub struct News {
+    /// Messages, oldest first.
+    pub messages: Vec<ToDevice>,
+    /// Where the next answer goes on with messages: the end of the part, unless more wait than one
+    /// answer tells.
+    pub messages_until: Pos,
+    /// How the device's keys stand.
+    pub counts: Arc<KeyCounts>,
+    /// Whether they stand otherwise than the session was told last.
+    pub counts_changed: bool,
+}
+
+/// What is remembered of sessions' devices.
+pub struct Inboxes(moka::sync::Cache<Nid, Inbox>);
+
+impl Default for Inboxes {
+    fn default() -> Self {
+        Self(moka::sync::Cache::new(SESSIONS))
+    }
+}
+
+/// A device's inbox and keys as they were at a position.
+#[derive(Clone)]
+struct Inbox {
+    as_of: Pos,
+    counts: Arc<KeyCounts>,
+    /// Place of the newest message that waits or waited.
+    newest: Option<i64>,
+}
+
+impl Flows {
+    /// What the requester's device is told of messages after `since` and of its keys, as of `until`,
+    /// the snapshot's newest position. At most one statement; none when nothing came since the
+    /// session was told last. At most [`super::MESSAGES`] messages.
+    ///
+    /// With `since` the client says that it has all messages up to there: they are deleted. A reader
+    /// that tells no messages passes `None`, and nothing is told or deleted.
+    ///
+    /// # Errors
+    /// `Unavailable` when the archive is gone.
+    pub async fn device_news(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        requester: &Requester,
+        since: Option<Pos>,
+        until: Pos,
+    ) -> Result<News> {
+        let known = self.inboxes.0.get(&requester.session);
+        if let Some(inbox) = known.as_ref().filter(|inbox| self.still_stands(inbox, requester, until)) {
+            let waits = inbox.newest.is_some_and(|newest| since.is_some_and(|since| newest > since.0));
+            if !waits {
+                let received =
+                    inbox.newest.is_some_and(|newest| since.is_some_and(|since| newest <= since.0));
+                if let Some(since) = since.filter(|_| received) {
+                    self.received(requester, since).await;
+                }
+                let newest = inbox.newest.filter(|_| !received);
+                let counts = Arc::clone(&inbox.counts);
+                let told = Inbox { as_of: until, counts: Arc::clone(&counts), newest };
+                self.inboxes.0.insert(requester.session, told);
+                return Ok(News {
+                    messages: Vec::new(),
+                    messages_until: until,
+                    counts,
+                    counts_changed: false,
+                });
+            }
+        }
+        self.read_news(snapshot, requester, since, until, known).await
+    }
+
+    /// Whether nothing came for the device since it was remembered.
+    fn still_stands(&self, inbox: &Inbox, requester: &Requester, until: Pos) -> bool {
+        // A later request of the session may have read a later moment.
+        if inbox.as_of > until {
+            return false;
+        }
+        let Some(entries) = self.store.log().between(inbox.as_of, until) else { return false };
+        let concerns = |stream| matches!(stream, Stream::ToDevice | Stream::KeyCounts);
+        !entries.iter().any(|entry| entry.row.user == Some(requester.user) && concerns(entry.row.stream))
+    }
+
+    async fn read_news(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        requester: &Requester,
+        since: Option<Pos>,
+        until: Pos,
+        known: Option<Inbox>,
+    ) -> Result<News> {
+        let (user, device) = (requester.user, requester.device_id.as_str());
+        let limit = if since.is_some() { super::MESSAGES + 1 } else { 0 };
+        let part = (since.unwrap_or_default(), until);
+        let mut news = to_device::news(snapshot, user, device, part, limit).await?;
+        if let Some(since) = since.filter(|_| news.received) {
+            self.received(requester, since).await;
+        }
+        let most = usize::try_from(super::MESSAGES).unwrap_or(usize::MAX);
+        let more = news.messages.len() > most;
+        news.messages.truncate(most);
+        let last = news.messages.last().map(|message| Pos(message.pos));
+        let messages_until = last.filter(|_| more).unwrap_or(until);
+        let mut counts = KeyCounts::default();
+        counts.one_time_keys.extend(news.one_time_keys);
+        counts.unused_fallback_keys = news.unused_fallback_keys;
+        counts.unused_fallback_keys.sort_unstable();
+        let counts = Arc::new(counts);
+        let counts_changed = known.as_ref().is_some_and(|inbox| inbox.counts != counts);
+        if known.is_none_or(|inbox| inbox.as_of <= until) {
+            let received = |newest: &i64| since.is_some_and(|since| *newest <= since.0);
+            let newest = news.newest.filter(|newest| !received(newest));
+            let told = Inbox { as_of: until, counts: Arc::clone(&counts), newest };
+            self.inboxes.0.insert(requester.session, told);
+        }
+        let messages = news.messages.into_iter().map(message).collect::<Result<_>>()?;
+        Ok(News { messages, messages_until, counts, counts_changed })
+    }
+
+    /// Deletes what the device has received, with the next commit. Nobody waits for it: should it be
+    /// lost, the messages are still not told again, and go next time.
+    async fn received(&self, requester: &Requester, until: Pos) {
+        let mut change = Change::default();
+        change.received_to_device(requester.user, requester.device_id.as_str(), until);
+        drop(self.store.enqueue(change).await);
+    }
+}
+
+fn message(row: to_device::Waiting) -> Result<ToDevice> {
+    let content = RawValue::from_string(row.content).map_err(kontor_model::Error::internal)?;
+    Ok(ToDevice { sender: row.sender, kind: row.kind, content })
+}
