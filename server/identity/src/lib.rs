@@ -7,6 +7,7 @@
 pub mod account_data;
 pub mod accounts;
 pub mod backup;
+pub mod backup;
 pub mod denied;
 pub mod devices;
 pub mod filter;

@@ -30,6 +30,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if Instant::now() >= files {
             files = Instant::now() + FILES;
             note("files", sweep_files(&app).await);
+            note("key backups", sweep_backups(&app).await);
             note("log", app.store.prune(app.clock.now()).await);
         }
     }
@@ -53,6 +54,17 @@ async fn sweep_files(app: &App) -> Result<()> {
             sweep.unfinished = swept.unfinished,
             "Removed files that nothing names any more."
         );
+    }
+    Ok(())
+}
+
+/// Steps of the sweep over deleted key backups that are made at a time.
+const BACKUP_STEPS: usize = 40;
+
+async fn sweep_backups(app: &App) -> Result<()> {
+    for _ in 0..BACKUP_STEPS {
+        let Some(change) = app.identity.sweep_backups().await? else { break };
+        app.store.submit_bulk(change).await?;
     }
     Ok(())
 }

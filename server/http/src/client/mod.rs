@@ -16,6 +16,7 @@ mod profile;
 mod push_rules;
 mod receipts;
 mod register;
+mod room_keys;
 mod room_state;
 mod send;
 mod session;
@@ -48,6 +49,7 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = members::routes(routes);
     let routes = aliases::routes(routes);
     let routes = room_state::routes(routes);
+    let routes = room_keys::routes(routes);
     let routes = send::routes(routes);
     history::routes(routes)
 }

@@ -54,19 +54,35 @@ where
     P: Fn() -> F,
     F: Future<Output = Result<Change>>,
 {
+    let silent = || {
+        let planned = plan();
+        async { planned.await.map(|change| (change, ())) }
+    };
+    submit_told(store, user, silent).await
+}
+
+/// As [`submit`], for plans that say what the answer is once they are written.
+///
+/// # Errors
+/// As [`submit`].
+pub(super) async fn submit_told<P, F, T>(store: &Store, user: Nid, plan: P) -> Result<T>
+where
+    P: Fn() -> F,
+    F: Future<Output = Result<(Change, T)>>,
+{
     let turn = usize::try_from(user).unwrap_or_default() % TURNS.len();
     let _turn = match TURNS.get(turn) {
         Some(turn) => Some(turn.lock().await),
         None => None,
     };
     for _ in 0..ATTEMPTS {
-        let change = plan().await?;
+        let (change, told) = plan().await?;
         if change.is_empty() {
-            return Ok(());
+            return Ok(told);
         }
         match store.submit(change).await {
             Err(error) if error.is_conflict() => {}
-            done => return done.map(|_| ()),
+            done => return done.map(|_| told),
         }
     }
     Err(Error::new(

@@ -256,8 +256,7 @@ impl Change {
 
     /// Deletes a key.
     pub fn delete_backup_key(&mut self, backup: Nid, room_id: &str, session_id: &str) {
-        let sql =
-            "DELETE FROM key_backup_session WHERE backup_nid = $1 AND room_id = $2 AND session_id = $3";
+        let sql = "DELETE FROM key_backup_session WHERE backup_nid = $1 AND room_id = $2 AND session_id = $3";
         self.run(sql, vec![backup.into(), room_id.into(), session_id.into()]);
     }
 
