@@ -18,6 +18,7 @@ pub mod profile_change;
 pub mod redact;
 pub mod room_state;
 pub mod send;
+pub mod sliding;
 pub mod state;
 pub mod sync;
 
@@ -59,6 +60,8 @@ pub struct Flows {
     pub judge: Arc<dyn Judge>,
     /// What transaction ids did lately.
     pub repeats: post::Repeats,
+    /// What is remembered of sliding sync.
+    pub sliding: sliding::Memory,
     /// What sessions were told last.
     pub memos: sync::memo::Memos,
     /// What sessions' devices were told last.

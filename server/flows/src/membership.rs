@@ -226,7 +226,11 @@ impl Flows {
             Err(error) if error.is_conflict() => {
                 Err(Error::new(Code::Unprocessable, "Leave the room before forgetting it."))
             }
-            outcome => outcome.map(|_| ()),
+            outcome => {
+                // No event tells of it.
+                self.sliding.forget(user);
+                outcome.map(|_| ())
+            }
         }
     }
 

@@ -111,6 +111,7 @@ fn process(store: &Store, random: &Arc<dyn Random>) -> Flows {
             only_admins_publish: false,
         },
         judge: Arc::new(crate::notify::UsualRules),
+        sliding: crate::sliding::Memory::default(),
         memos: crate::sync::memo::Memos::default(),
         inboxes: crate::encryption::Inboxes::default(),
         repeats: crate::post::Repeats::default(),

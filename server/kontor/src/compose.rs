@@ -103,6 +103,7 @@ impl House {
             random: random.clone(),
             settings: departments::flows(config, server_name.clone()),
             judge: Arc::new(kontor_flows::notify::UsualRules),
+            sliding: kontor_flows::sliding::Memory::default(),
             memos: kontor_flows::sync::memo::Memos::default(),
             inboxes: kontor_flows::encryption::Inboxes::default(),
             repeats: kontor_flows::post::Repeats::default(),

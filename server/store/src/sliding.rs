@@ -179,21 +179,23 @@ pub async fn state_of_types<S: Source>(
     rows.iter().map(read).collect()
 }
 
-/// Member events, as they are now, of users of rooms given as pairs of room and user.
+/// Member events, as they are now, of users of rooms given as pairs of room and user: room, user,
+/// event.
 ///
 /// # Errors
 /// See [`Source::all`].
 pub async fn member_events<S: Source>(
     source: &mut S,
     pairs: impl IntoIterator<Item = (Nid, Nid)>,
-) -> Result<Vec<Nid>> {
+) -> Result<Vec<(Nid, Nid, Nid)>> {
     let triples: Vec<_> = pairs.into_iter().map(|(room, user)| (room, user, 0)).collect();
     if triples.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = "SELECT s.event_nid AS c1 FROM TRIPLE_SET($1) w JOIN room_state s ON s.room_nid = w.a \
-               AND s.type = 'm.room.member' AND s.key_nid = w.b";
-    source.packed(sql, 1, vec![triple_set(triples)]).await?.iter().map(|row| row.int(0)).collect()
+    let sql = "SELECT w.a AS c1, w.b AS c2, s.event_nid AS c3 FROM TRIPLE_SET($1) w \
+               JOIN room_state s ON s.room_nid = w.a AND s.type = 'm.room.member' AND s.key_nid = w.b";
+    let rows = source.packed(sql, 3, vec![triple_set(triples)]).await?;
+    rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?, row.int(2)?))).collect()
 }
 
 /// The place of the newest event of each room that counts as activity, up to a place each: rooms

@@ -241,6 +241,7 @@ impl Reading<'_> {
     }
 }
 
-fn plain<T: serde::Serialize>(kind: &str, content: &T) -> Result<Plain> {
+/// An event without sender and id.
+pub(crate) fn plain<T: serde::Serialize>(kind: &str, content: &T) -> Result<Plain> {
     Ok(Plain { kind: kind.to_owned(), content: to_raw_value(content).map_err(Error::internal)? })
 }

@@ -20,6 +20,7 @@ mod room_keys;
 mod room_state;
 mod send;
 mod session;
+mod sliding;
 mod sync;
 mod typing;
 mod uia;
@@ -44,6 +45,7 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = receipts::routes(routes);
     let routes = typing::routes(routes);
     let routes = sync::routes(routes);
+    let routes = sliding::routes(routes);
     let routes = create_room::routes(routes);
     let routes = membership::routes(routes);
     let routes = members::routes(routes);

@@ -26,7 +26,7 @@ pub fn routes(routes: Router<Arc<App>>) -> Router<Arc<App>> {
 /// `GET /_matrix/client/versions`
 async fn versions() -> Response {
     let versions: Vec<_> = MINORS.map(|minor| format!("v1.{minor}")).collect();
-    respond::ok(&json!({ "versions": versions, "unstable_features": {} }))
+    respond::ok(&json!({ "versions": versions, "unstable_features": { "org.matrix.simplified_msc3575": true } }))
 }
 
 /// `GET /.well-known/matrix/client`
