@@ -122,7 +122,7 @@ impl Client {
             request = request.bearer_auth(token);
         }
         let request = request.header("content-type", content_type).body(body);
-        answer(format!("{method} {path}"), request.send().await).await
+        answer(&method, path, request.send().await).await
     }
 
     /// `GET path` for a file: status, headers, bytes.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 
 use crate::client::Client;
+use crate::conformance::demand;
 use crate::http;
 use crate::response::Response;
 
@@ -121,9 +122,7 @@ impl Homeserver {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let asked = format!("{method} {path}");
-        let sent = request.send().await;
-        answer(asked, sent).await
+        answer(&method, path, request.send().await).await
     }
 
     /// As [`Self::request`], for tests in which the server may be gone: `None` when no whole
@@ -145,18 +144,29 @@ impl Homeserver {
         let received = request.send().await.ok()?;
         let (status, headers) = (received.status().as_u16(), received.headers().clone());
         let json = serde_json::from_slice(&received.bytes().await.ok()?).ok()?;
+        demand(method.as_str(), &whole_path(path), status, &json);
         Some(Response { asked: format!("{method} {path}"), status, headers, json })
     }
 
     /// The whole URL of a path.
     pub fn url(&self, path: &str) -> String {
-        let whole = path.starts_with("/_") || path.starts_with("/health/");
-        let prefix = if whole { "" } else { "/_matrix/client/v3" };
-        format!("{}{prefix}{path}", self.base_url)
+        format!("{}{}", self.base_url, whole_path(path))
     }
 }
 
-pub(crate) async fn answer(asked: String, sent: Result<reqwest::Response, reqwest::Error>) -> Response {
+/// Paths that do not start with `/_` are below `/_matrix/client/v3`.
+fn whole_path(path: &str) -> String {
+    let whole = ["/_", "/health/", "/.well-known/"].iter().any(|start| path.starts_with(start));
+    let prefix = if whole { "" } else { "/_matrix/client/v3" };
+    format!("{prefix}{path}")
+}
+
+pub(crate) async fn answer(
+    method: &Method,
+    path: &str,
+    sent: Result<reqwest::Response, reqwest::Error>,
+) -> Response {
+    let asked = format!("{method} {path}");
     let received = sent.unwrap_or_else(|error| panic!("{asked}: no answer: {error:?}"));
     let (status, headers) = (received.status().as_u16(), received.headers().clone());
     let bytes = received.bytes().await.unwrap_or_else(|error| panic!("{asked}: cut off: {error:?}"));
@@ -166,6 +176,7 @@ pub(crate) async fn answer(asked: String, sent: Result<reqwest::Response, reqwes
         serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()))
     };
+    demand(method.as_str(), &whole_path(path), status, &json);
     Response { asked, status, headers, json }
 }
 

@@ -22,6 +22,7 @@
 mod claims;
 mod client;
 mod config;
+pub mod conformance;
 mod homeserver;
 mod http;
 mod postgres;
