@@ -8,6 +8,7 @@ mod aggregate;
 pub mod alias;
 pub mod caller;
 pub mod create_room;
+pub mod discovery;
 pub mod encryption;
 pub mod history;
 pub mod membership;

@@ -42,4 +42,8 @@ pub struct Settings {
     pub rate_limits: bool,
     /// Largest body of requests that are not uploads, bytes.
     pub body_limit: usize,
+    /// Version of rooms that are created without naming one.
+    pub default_room_version: String,
+    /// Whether the room directory can be read without logging in.
+    pub public_rooms_without_login: bool,
 }

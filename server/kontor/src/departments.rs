@@ -67,5 +67,7 @@ pub fn http(config: &Config, server_name: OwnedServerName) -> kontor_http::Setti
         public_base_url: config.public_base_url(),
         rate_limits: config.rate_limits.enabled,
         body_limit: BODY_LIMIT,
+        default_room_version: config.rooms.default_version.clone(),
+        public_rooms_without_login: config.rooms.public_rooms_without_login,
     }
 }

@@ -7,9 +7,11 @@
 pub mod alias;
 pub mod archive;
 pub mod audited;
+pub mod card;
 pub mod chain;
 mod content;
 pub mod create;
+pub mod directory;
 pub mod federation;
 pub mod head;
 pub mod join;
@@ -22,6 +24,7 @@ pub mod receive;
 pub mod redaction;
 pub mod resolve;
 pub mod snapshot;
+pub mod space;
 pub mod typing;
 pub mod view;
 pub mod visibility;
@@ -47,6 +50,10 @@ pub struct Rooms {
     pub signer: Signer,
     /// Who is typing.
     pub typing: Arc<typing::Typing>,
+    /// Which rooms the room directory shows.
+    pub directory: directory::Directory,
+    /// Trees of spaces that were walked lately.
+    pub walks: space::Walks,
     /// States at the ends of rooms that forked.
     states: archive::StateCache,
     store: Store,
@@ -57,7 +64,8 @@ impl Rooms {
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: &dyn Random, signer: Signer) -> Self {
         let typing = Arc::new(typing::Typing::new(clock, random));
         let states = archive::StateCache::default();
-        Self { lanes: Lanes::new(store.clone()), typing, signer, states, store }
+        let (directory, walks) = Default::default();
+        Self { lanes: Lanes::new(store.clone()), typing, directory, walks, signer, states, store }
     }
 
     /// The archive of a room, for receiving events of other servers into it.

@@ -5,6 +5,7 @@ mod account_data;
 mod aliases;
 mod create_room;
 mod devices;
+mod discovery;
 mod filters;
 mod history;
 pub(crate) mod login;
@@ -51,6 +52,7 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = members::routes(routes);
     let routes = aliases::routes(routes);
     let routes = room_state::routes(routes);
+    let routes = discovery::routes(routes);
     let routes = room_keys::routes(routes);
     let routes = send::routes(routes);
     history::routes(routes)

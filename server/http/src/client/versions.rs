@@ -45,13 +45,13 @@ fn profile_fields(guest: bool) -> serde_json::Value {
 }
 
 /// `GET /_matrix/client/v3/capabilities`
-async fn capabilities(caller: Caller) -> Answer {
+async fn capabilities(app: State, caller: Caller) -> Answer {
     let guest = caller.requester.guest;
     let rooms: Map<_, _> =
         room_version::CREATABLE.iter().map(|version| ((*version).to_owned(), "stable".into())).collect();
     let mut capabilities = json!({
         "m.change_password": { "enabled": !guest },
-        "m.room_versions": { "default": room_version::DEFAULT, "available": rooms },
+        "m.room_versions": { "default": app.settings.default_room_version, "available": rooms },
         "m.set_displayname": { "enabled": true },
         "m.set_avatar_url": { "enabled": !guest },
         "m.profile_fields": profile_fields(guest),

@@ -231,8 +231,7 @@ section! {
         /// Version of new rooms for which the client asks for none: one of `"10"`, `"11"`, `"12"`.
         default_version: String = String::from("12");
 
-        /// Whether the public room list can be read without logging in. This version has no public
-        /// room list to read yet, so that setting it has no effect but a warning.
+        /// Whether the public room list can be read without logging in.
         public_rooms_without_login: bool = false;
 
         /// Who may publish a room in the public room list: `"everyone"` (whom the room allows to)

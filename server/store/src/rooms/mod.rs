@@ -2,6 +2,7 @@
 
 pub mod alias;
 pub mod cache;
+pub mod card;
 pub mod chain_reads;
 pub mod events;
 pub mod face;
