@@ -102,7 +102,7 @@ impl Server {
     }
 
     /// The failure for an answer that this version does not understand.
-    fn bad_answer(&self) -> Failure {
+    pub fn bad_answer(&self) -> Failure {
         Failure::other(Text::BadAnswer.with(self.language, &[("url", self.url.as_str())]))
     }
 

@@ -28,6 +28,13 @@ pub fn command(language: Language) -> Command {
         .arg(option("lang", "LANG", text(Text::LangHelp)).global(true))
         .subcommand(user(language))
         .subcommand(
+            Command::new("report")
+                .about(text(Text::ReportHelp))
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommand(Command::new("list").about(text(Text::ReportListHelp)).arg(output(language))),
+        )
+        .subcommand(
             Command::new("setup")
                 .about(text(Text::SetupHelp))
                 .arg(option("name", "NAME", text(Text::NameHelp)).required(true))
@@ -44,14 +51,15 @@ pub fn command(language: Language) -> Command {
         )
 }
 
+fn output(language: Language) -> Arg {
+    option("output", "FORM", Text::OutputHelp.of(language))
+        .short('o')
+        .value_parser(["table", "json"])
+        .default_value("table")
+}
+
 fn user(language: Language) -> Command {
     let text = |text: Text| text.of(language);
-    let output = || {
-        option("output", "FORM", text(Text::OutputHelp))
-            .short('o')
-            .value_parser(["table", "json"])
-            .default_value("table")
-    };
     Command::new("user")
         .about(text(Text::UserHelp))
         .subcommand_required(true)
@@ -63,9 +71,9 @@ fn user(language: Language) -> Command {
                 .arg(flag("admin", text(Text::AdminHelp)))
                 .arg(option("display-name", "TEXT", text(Text::DisplayNameHelp)))
                 .arg(flag("password-stdin", text(Text::PasswordOrGeneratedHelp)))
-                .arg(output()),
+                .arg(output(language)),
         )
-        .subcommand(Command::new("list").about(text(Text::ListHelp)).arg(output()))
+        .subcommand(Command::new("list").about(text(Text::ListHelp)).arg(output(language)))
 }
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {

@@ -8,6 +8,8 @@ mod failure;
 mod language;
 mod login;
 mod output;
+mod pages;
+mod report;
 mod setup;
 mod texts;
 mod user;
@@ -45,6 +47,10 @@ async fn run(matches: &ArgMatches, token: Option<String>, language: Language) ->
         Some(("user", user)) => match user.subcommand() {
             Some(("create", create)) => user::create(&server, create, language).await,
             Some(("list", list)) => user::list(&server, list, language).await,
+            _ => Ok(()),
+        },
+        Some(("report", report)) => match report.subcommand() {
+            Some(("list", list)) => report::list(&server, list, language).await,
             _ => Ok(()),
         },
         Some(("setup", setup)) => setup::setup(&server, setup, language).await,

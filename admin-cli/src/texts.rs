@@ -92,6 +92,14 @@ texts! {
     }
     /// Help of `user list`.
     ListHelp { en: "List all accounts", pl: "Wypisz wszystkie konta", uk: "Показати всі облікові записи" }
+    /// Help of `report`.
+    ReportHelp { en: "What people reported", pl: "Zgłoszenia od ludzi", uk: "Скарги людей" }
+    /// Help of `report list`.
+    ReportListHelp {
+        en: "List reports of messages, rooms and people, newest first",
+        pl: "Wypisz zgłoszenia wiadomości, pokojów i osób, od najnowszych",
+        uk: "Показати скарги на повідомлення, кімнати й людей, від найновіших",
+    }
     /// Help of `setup`.
     SetupHelp {
         en: "Make the first administrator of a new server",
@@ -174,6 +182,16 @@ texts! {
     ColumnState { en: "STATE", pl: "STAN", uk: "СТАН" }
     /// Column: when it was made.
     ColumnMade { en: "MADE (UTC)", pl: "ZAŁOŻONO (UTC)", uk: "СТВОРЕНО (UTC)" }
+    /// Column: when somebody reported it.
+    ColumnWhen { en: "WHEN (UTC)", pl: "KIEDY (UTC)", uk: "КОЛИ (UTC)" }
+    /// Column: who reported it.
+    ColumnReporter { en: "REPORTED BY", pl: "ZGŁASZA", uk: "СКАРЖИТЬСЯ" }
+    /// Column: what was reported.
+    ColumnReported { en: "REPORTED", pl: "ZGŁOSZONO", uk: "НА ЩО" }
+    /// Column: of a message, its sender and room.
+    ColumnOf { en: "SENDER AND ROOM", pl: "NADAWCA I POKÓJ", uk: "ВІДПРАВНИК І КІМНАТА" }
+    /// Column: what the reporter says.
+    ColumnReason { en: "REASON", pl: "POWÓD", uk: "ПРИЧИНА" }
     /// In a table.
     Yes { en: "yes", pl: "tak", uk: "так" }
     /// In a table.

@@ -4,6 +4,7 @@ use crate::api::{Server, password_from_stdin};
 use crate::failure::Failure;
 use crate::language::Language;
 use crate::output::{moment, say, table};
+use crate::pages;
 use crate::texts::Text;
 use clap::ArgMatches;
 use reqwest::Method;
@@ -11,8 +12,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 const PEOPLE: &str = "/_kontor/admin/v1/people";
-/// Accounts asked for at a time.
-const PAGE: &str = "500";
 
 /// An account that was made. This is also the form of `-o json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,13 +29,6 @@ struct Person {
     admin: bool,
     state: String,
     created_ts: i64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Page {
-    people: Vec<Person>,
-    #[serde(default)]
-    next: Option<String>,
 }
 
 fn wants_json(matches: &ArgMatches) -> bool {
@@ -74,22 +66,7 @@ pub async fn create(server: &Server, matches: &ArgMatches, language: Language) -
 
 /// `kontorctl user list`
 pub async fn list(server: &Server, matches: &ArgMatches, language: Language) -> Result<(), Failure> {
-    let mut people: Vec<Person> = Vec::new();
-    let mut from: Option<String> = None;
-    loop {
-        let mut query = vec![("limit", PAGE)];
-        if let Some(from) = &from {
-            query.push(("from", from));
-        }
-        let page: Page = server.ask(Method::GET, PEOPLE, &query, None).await?;
-        let empty = page.people.is_empty();
-        people.extend(page.people);
-        // An empty page ends the list too: a server must not be able to keep us here for ever.
-        match page.next {
-            Some(next) if !empty => from = Some(next),
-            _ => break,
-        }
-    }
+    let people: Vec<Person> = pages::all(server, PEOPLE, "people").await?;
     if wants_json(matches) {
         say(serde_json::to_string_pretty(&json!({ "people": people })).unwrap_or_default());
         return Ok(());

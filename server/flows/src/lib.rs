@@ -17,6 +17,7 @@ mod people;
 pub mod post;
 pub mod profile_change;
 pub mod redact;
+pub mod report;
 pub mod room_state;
 pub mod send;
 pub mod sliding;

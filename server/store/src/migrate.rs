@@ -13,6 +13,7 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("user_data", include_str!("../migrations/0005_user_data.sql")),
     ("encryption", include_str!("../migrations/0006_encryption.sql")),
     ("backup", include_str!("../migrations/0007_backup.sql")),
+    ("reports", include_str!("../migrations/0009_reports.sql")),
     ("threepid", include_str!("../migrations/0012_threepid.sql")),
     ("sliding", include_str!("../migrations/0008_sliding.sql")),
 ];

@@ -76,6 +76,8 @@ tables! {
         "highlight"];
     Media = "media" Refuse ["media_nid"] ["media_id", "uploader_nid", "state", "content_type", "kind",
         "file_name", "size", "sha256", "created_ts", "expires_ts", "unauthenticated_ok"];
+    Report = "report" Replace ["reporter_nid", "kind", "target"] ["report_nid", "room_id", "sender",
+        "reason", "ts"];
     Account = "account" Refuse ["user_nid"] ["state", "auth_epoch", "admin", "guest", "user_type",
         "created_ts", "password_hash"];
     /// A login on a known device keeps its name.

@@ -2,6 +2,7 @@
 
 mod lock;
 mod people;
+mod reports;
 mod shared_secret;
 mod tokens;
 
@@ -21,6 +22,7 @@ use std::sync::Arc;
 pub fn routes() -> Router<Arc<App>> {
     let routes = people::routes(Router::new());
     let routes = tokens::routes(routes);
+    let routes = reports::routes(routes);
     shared_secret::routes(routes)
 }
 

@@ -17,6 +17,7 @@ mod profile;
 mod push_rules;
 mod receipts;
 mod register;
+mod reports;
 mod room_keys;
 mod room_state;
 mod send;
@@ -53,6 +54,7 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = aliases::routes(routes);
     let routes = room_state::routes(routes);
     let routes = discovery::routes(routes);
+    let routes = reports::routes(routes);
     let routes = room_keys::routes(routes);
     let routes = send::routes(routes);
     history::routes(routes)
