@@ -7,6 +7,7 @@
 mod aggregate;
 pub mod alias;
 pub mod caller;
+mod carry;
 pub mod create_room;
 pub mod discovery;
 pub mod encryption;
@@ -23,6 +24,7 @@ pub mod send;
 pub mod sliding;
 pub mod state;
 pub mod sync;
+pub mod upgrade;
 
 use kontor_identity::Identity;
 use kontor_model::{Clock, Random};

@@ -40,7 +40,10 @@ impl Flows {
         let profile = self.profile(&by.requester.user_id).await?;
         let content =
             Membership { membership: "join", profile: Some(&profile), reason, is_direct: false }.content();
-        self.join_as(by, room_id, content, false).await.map(|_| ())
+        if self.join_as(by, room_id, content, false).await?.is_some() {
+            self.carry_over_into(by.requester, room_id).await;
+        }
+        Ok(())
     }
 
     /// Joins with a content of the caller's own. `again` repeats the join of somebody who is in,

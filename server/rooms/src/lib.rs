@@ -26,6 +26,7 @@ pub mod resolve;
 pub mod snapshot;
 pub mod space;
 pub mod typing;
+pub mod upgrade;
 pub mod view;
 pub mod visibility;
 #[cfg(test)]

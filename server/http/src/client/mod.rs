@@ -26,6 +26,7 @@ mod sliding;
 mod sync;
 mod typing;
 mod uia;
+mod upgrade;
 mod versions;
 
 use crate::app::App;
@@ -55,6 +56,7 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = room_state::routes(routes);
     let routes = discovery::routes(routes);
     let routes = reports::routes(routes);
+    let routes = upgrade::routes(routes);
     let routes = room_keys::routes(routes);
     let routes = send::routes(routes);
     history::routes(routes)

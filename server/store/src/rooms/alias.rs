@@ -60,6 +60,9 @@ impl Change {
         self.insert(Table::Alias, vec![alias.into(), room.into(), creator.into(), now.into()]);
     }
 
+    /// Lets all aliases of a room point to another one.
+    pub fn move_aliases(&mut self, from: Nid, to: Nid) {
+        self.run("UPDATE alias SET room_nid = $2 WHERE room_nid = $1", vec![from.into(), to.into()]);
     /// Takes an alias away; refused with `Conflict` when it no longer points to the room.
     pub fn remove_alias(&mut self, alias: &str, room: Nid) {
         self.guard("DELETE FROM alias WHERE alias = $1 AND room_nid = $2", vec![alias.into(), room.into()]);
