@@ -122,6 +122,9 @@ tables! {
     SlidingState = "sliding_state" Refuse ["state_nid"] ["user_nid", "device_id", "conn_id", "parent_nid",
         "used_ts", "state"];
     PushMode = "push_mode" Replace ["user_nid", "room_id"] ["mode", "since", "before"];
+    Pusher = "pusher" Replace ["user_nid", "app_id", "pushkey"] ["device_id", "app_display_name",
+        "device_display_name", "profile_tag", "lang", "url", "data", "set_ts", "owed_pos"];
+    UrlPreview = "url_preview" Replace ["digest"] ["preview", "fetched_ts", "expires_ts"];
 }
 
 /// Rows of one statement. Fixed, so that statements stay prepared; below SQLite's 32,766 parameters.

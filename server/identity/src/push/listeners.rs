@@ -6,7 +6,7 @@
 //! remembered tokens: own changes at once, those of other processes within half a second.
 
 use super::event::Event;
-use super::rules::{Rules, Verdict};
+use super::rules::{Rules, Tweaks, Verdict};
 use super::ruleset;
 use crate::{Identity, lock};
 use kontor_model::glob::Glob;
@@ -57,6 +57,15 @@ impl Listeners {
             verdict: listener.rules.judge(event, listener.name.as_ref()),
         });
         judged.filter(|notice| notice.verdict.notify).collect()
+    }
+
+    /// How each of them wants the event to be presented; those who do not want it are left out.
+    pub fn wishes(&self, event: &Event<'_>) -> Vec<(Nid, Arc<Tweaks>)> {
+        let others = self.0.iter().filter(|listener| listener.user_id != event.sender());
+        let wish = |listener: &Arc<Listener>| {
+            Some((listener.user, listener.rules.wish(event, listener.name.as_ref())?))
+        };
+        others.filter_map(wish).collect()
     }
 
     /// Whether nobody need be asked.
@@ -206,7 +215,11 @@ impl Identity {
         Ok(value)
     }
 
-    async fn compiled(&self, members: &[Member]) -> Result<Listeners> {
+    /// These users with their rules. No statement for those who were asked lately, one for the rest.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn compiled(&self, members: &[Member]) -> Result<Listeners> {
         let log = self.store.log();
         let mut listeners = Vec::with_capacity(members.len());
         let mut unknown: HashMap<Nid, &str> = HashMap::new();

@@ -12,17 +12,18 @@ pub mod edit;
 pub mod event;
 pub mod listeners;
 pub mod modes;
+pub mod pushers;
 pub mod rules;
 pub mod ruleset;
 
 pub use edit::Edit;
 pub use event::Event;
 pub use listeners::{Listeners, Notice};
-pub use rules::Verdict;
+pub use rules::{Tweaks, Verdict};
 
 use ruma::UserId;
 use ruma::push::Ruleset;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Bit of `event.notifies`: counts as unread for members with the usual rules.
 pub const UNREAD: i64 = 1;
@@ -32,15 +33,26 @@ pub const HIGHLIGHT: i64 = 2;
 /// The bits of an event: what the server's own rules make of it for a member who neither sent it
 /// nor is mentioned in it.
 pub fn notifies(event: &Event<'_>) -> i64 {
+    let Some(usual) = usual() else { return 0 };
+    let verdict = usual.judge(event, None);
+    i64::from(verdict.notify) * UNREAD + i64::from(verdict.highlight) * HIGHLIGHT
+}
+
+/// How the server's own rules present an event to a member who neither sent it nor is mentioned in
+/// it; `None` when they do not.
+pub fn usual_wish(event: &Event<'_>) -> Option<Arc<Tweaks>> {
+    usual()?.wish(event, None)
+}
+
+/// The server's own rules, of nobody in particular.
+fn usual() -> Option<&'static rules::Rules> {
     static USUAL: OnceLock<Option<rules::Rules>> = OnceLock::new();
     // No user id of the network: nobody can mention it or be it.
     let usual = USUAL.get_or_init(|| {
         let nobody = UserId::parse("@:nobody.invalid").ok()?;
         Some(rules::Rules::compile(&Ruleset::server_default(&nobody)))
     });
-    let Some(usual) = usual else { return 0 };
-    let verdict = usual.judge(event, None);
-    i64::from(verdict.notify) * UNREAD + i64::from(verdict.highlight) * HIGHLIGHT
+    usual.as_ref()
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use super::event::{Event, Property};
 use kontor_model::glob::Glob;
 use ruma::UInt;
 use ruma::push::{Action, AnyPushRuleRef, PushCondition, RoomMemberCountIs, Ruleset, ScalarJsonValue};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::ops::RangeBounds;
+use std::sync::Arc;
 
 /// What the first rule that matches an event makes of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,21 @@ impl Verdict {
     }
 }
 
+/// How a notification is to be presented (`tweaks` of the push gateway API), by name.
+pub type Tweaks = Map<String, Value>;
+
+/// The tweaks in a list of actions.
+fn tweaks(actions: &[Action]) -> Tweaks {
+    let tweak = |action: &Action| {
+        let Action::SetTweak(tweak) = action else { return None };
+        let Ok(Value::Object(mut tweak)) = serde_json::to_value(tweak) else { return None };
+        let Some(Value::String(name)) = tweak.remove("set_tweak") else { return None };
+        // A highlight without a value is one (client-server API, "Actions").
+        Some((name, tweak.remove("value").unwrap_or(Value::Bool(true))))
+    };
+    actions.iter().filter_map(tweak).filter(|(_, value)| *value != Value::Bool(false)).collect()
+}
+
 /// A user's rules that are enabled, in the order in which they are asked.
 #[derive(Clone, Debug)]
 pub struct Rules(Vec<Rule>);
@@ -32,6 +48,7 @@ pub struct Rules(Vec<Rule>);
 struct Rule {
     conditions: Vec<Condition>,
     verdict: Verdict,
+    tweaks: Arc<Tweaks>,
 }
 
 #[derive(Clone, Debug)]
@@ -160,7 +177,11 @@ impl Rules {
     pub fn compile(ruleset: &Ruleset) -> Self {
         let enabled = ruleset.iter().filter(|rule| rule.enabled());
         let compiled = enabled
-            .map(|rule| Rule { conditions: conditions(&rule), verdict: Verdict::of(rule.actions()) })
+            .map(|rule| Rule {
+                conditions: conditions(&rule),
+                verdict: Verdict::of(rule.actions()),
+                tweaks: Arc::new(tweaks(rule.actions())),
+            })
             .filter(|rule| !rule.conditions.iter().any(|c| matches!(c, Condition::Never)));
         Self(compiled.collect())
     }
@@ -168,8 +189,17 @@ impl Rules {
     /// What the rules make of an event that somebody else sent. `display_name` is the user's own, in
     /// small letters.
     pub fn judge(&self, event: &Event<'_>, display_name: Option<&Glob>) -> Verdict {
-        let matches = |rule: &&Rule| rule.conditions.iter().all(|c| c.holds(event, display_name));
-        self.0.iter().find(matches).map(|rule| rule.verdict).unwrap_or_default()
+        self.first(event, display_name).map(|rule| rule.verdict).unwrap_or_default()
+    }
+
+    /// As [`Rules::judge`], with how to present the notification; `None` when there is none.
+    pub fn wish(&self, event: &Event<'_>, display_name: Option<&Glob>) -> Option<Arc<Tweaks>> {
+        let rule = self.first(event, display_name).filter(|rule| rule.verdict.notify)?;
+        Some(Arc::clone(&rule.tweaks))
+    }
+
+    fn first(&self, event: &Event<'_>, display_name: Option<&Glob>) -> Option<&Rule> {
+        self.0.iter().find(|rule| rule.conditions.iter().all(|c| c.holds(event, display_name)))
     }
 }
 
@@ -225,6 +255,25 @@ mod tests {
             value["sender"] = json!([{"rule_id": "@a:x", "default": false, "enabled": true, "actions": []}]);
         });
         assert_eq!(verdict(&sender, json!({"body": "x"})), (false, false));
+    }
+
+    #[test]
+    fn a_wish_has_the_tweaks_of_the_rule_that_matched() {
+        let wish = |rules: &Rules, members: u64, content: Value| {
+            let event = Event::new("m.room.message", "@a:x", None, "!r:x", &content).in_room_of(members);
+            rules.wish(&event, None).map(|tweaks| Value::Object((*tweaks).clone()))
+        };
+        let usual = rules(|_| {});
+        assert_eq!(wish(&usual, 2, json!({"body": "x"})), Some(json!({"sound": "default"})));
+        assert_eq!(wish(&usual, 9, json!({"body": "x"})), Some(json!({})));
+        let mention = json!({"m.mentions": {"user_ids": ["@me:x"]}});
+        assert_eq!(wish(&usual, 9, mention), Some(json!({"sound": "default", "highlight": true})));
+        assert_eq!(wish(&usual, 9, json!({"msgtype": "m.notice"})), None);
+        let own = rules(|value| {
+            *value = json!({"override": [{"rule_id": "x", "default": false, "enabled": true, "conditions": [],
+                "actions": ["notify", {"set_tweak": "highlight", "value": false}, {"set_tweak": "org.x", "value": 5}]}]});
+        });
+        assert_eq!(wish(&own, 9, json!({})), Some(json!({"org.x": 5})));
     }
 
     #[test]

@@ -68,6 +68,7 @@ impl Change {
         self.run(sql, vec![user.into(), set()]);
         let sql = "DELETE FROM device_seen WHERE user_nid = $1 AND device_id IN TEXT_SET($2)";
         self.run(sql, vec![user.into(), set()]);
+        self.remove_pushers_of(user, device_ids);
         self.remove_device_keys(user, device_ids);
         self.position(Stream::Kill, None, Some(user));
         self.device_list_changed(user);
@@ -77,6 +78,7 @@ impl Change {
     /// end with the same change.
     pub fn remove_all_devices(&mut self, user: Nid, except: Option<&str>) {
         let except = except.unwrap_or_default();
+        self.remove_pushers_but(user, except);
         self.remove_other_device_keys(user, except);
         let sql = "DELETE FROM device WHERE user_nid = $1 AND device_id <> $2";
         self.run(sql, vec![user.into(), except.into()]);

@@ -14,5 +14,6 @@ pub mod push;
 pub mod registration;
 pub mod sessions;
 pub mod to_device;
+pub mod pushers;
 pub mod threepid;
 pub mod uia;

@@ -10,6 +10,7 @@ pub mod head;
 pub mod members;
 pub mod plain;
 pub mod receipts;
+pub mod pushed;
 pub mod received;
 pub mod redaction;
 pub mod roster;
