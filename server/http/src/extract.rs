@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kontor_identity::presence::Sign;
 use kontor_model::{Code, Error, Requester};
 use kontor_store::audit::Actor;
 use serde::de::DeserializeOwned;
@@ -163,6 +164,12 @@ pub fn access_token(parts: &Parts) -> Option<String> {
     pairs.find(|(key, _)| *key == "access_token").map(|(_, token)| token.to_owned())
 }
 
+/// The language that whoever sent the request prefers.
+pub fn language(headers: &axum::http::HeaderMap) -> kontor_model::Language {
+    let wished = headers.get(axum::http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    kontor_model::Language::preferred(wished.unwrap_or_default())
+}
+
 /// Where a request came from, and its id in the logs. Put in by the listener and the middleware.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
@@ -228,6 +235,10 @@ where
             crate::suspended::admit(parts)?;
         }
         app.identity.note_seen(&requester, origin.ip);
+        // Reading is no sign of somebody at work: clients do it by themselves.
+        if parts.method != axum::http::Method::GET {
+            app.flows.note_presence(&requester, Sign::Act);
+        }
         settle(&app).await?;
         Ok(Self { requester, origin })
     }

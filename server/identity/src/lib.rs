@@ -7,29 +7,34 @@
 pub mod account_data;
 pub mod accounts;
 pub mod backup;
-pub mod backup;
+mod deactivate;
 pub mod denied;
 pub mod devices;
 pub mod filter;
 pub mod keys;
 mod known;
+pub mod letter;
 pub mod login;
 mod moderation;
+mod openid;
 mod options;
 mod password;
+pub mod presence;
 pub mod profile;
 pub mod push;
 pub mod refresh;
 pub mod registration;
 mod seen;
+mod service;
 pub mod sessions;
 pub mod shared_secret;
+pub mod threepid;
 mod tokens;
 pub mod uia;
 mod upkeep;
 
 pub use accounts::{AccountState, Person};
-pub use options::{Options, Registration, Terms};
+pub use options::{Mail, Options, Registration, Terms};
 pub use sessions::{DeviceWish, Opened};
 pub use uia::{Challenge, Step};
 pub use upkeep::Upkeep;
@@ -49,6 +54,7 @@ pub struct Identity {
     pub(crate) seen: seen::Seen,
     pub(crate) denied: denied::Denied,
     pub(crate) upkeep: upkeep::State,
+    pub(crate) presence: presence::Presence,
     pub(crate) push: push::listeners::Remembered,
     pub(crate) filters: filter::Parsed,
     /// Hash of the token that lets somebody become the first administrator.
@@ -64,6 +70,7 @@ impl Identity {
             seen: seen::Seen::default(),
             denied: denied::Denied::default(),
             upkeep: upkeep::State::default(),
+            presence: presence::Presence::default(),
             push: push::listeners::Remembered::default(),
             filters: filter::parsed(),
             first_admin: Mutex::new(None),

@@ -1,5 +1,6 @@
 //! Logging in: by password, by a token for one login.
 
+use crate::threepid::{EMAIL, canonical_email};
 use crate::tokens::hash;
 use crate::{AccountState, DeviceWish, Identity, Opened};
 use kontor_model::random::{TOKEN_LENGTH, opaque};
@@ -7,7 +8,7 @@ use kontor_model::{Error, Ms, Requester, Result, Secret, ids};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::identity::accounts::{self, AccountRow};
-use kontor_store::identity::sessions;
+use kontor_store::identity::{sessions, threepid};
 use ruma::OwnedUserId;
 
 /// How long a login token works (specification: two minutes are recommended).
@@ -21,6 +22,15 @@ pub enum Proof {
     Password {
         /// The name as the client gave it.
         user: Option<String>,
+        /// The password.
+        password: Secret<String>,
+    },
+    /// An address outside Matrix that belongs to an account, and the password.
+    Address {
+        /// `email`.
+        medium: String,
+        /// The address as the client gave it.
+        address: String,
         /// The password.
         password: Secret<String>,
     },
@@ -41,6 +51,9 @@ impl Identity {
         let (account, kind) = match proof {
             Proof::Password { user, password } => {
                 (self.by_password(user.as_deref(), &password).await?, "password")
+            }
+            Proof::Address { medium, address, password } => {
+                (self.by_address(&medium, &address, &password).await?, "password")
             }
             Proof::Token(token) => {
                 let hash = hash(token.expose());
@@ -78,6 +91,34 @@ impl Identity {
             Some(user_id) => accounts::by_user_id(&mut self.store.reader(), user_id.as_str()).await?,
             None => None,
         };
+        self.with_password(account, password).await
+    }
+
+    /// The account that an address belongs to, if its password is this.
+    pub(crate) async fn by_address(
+        &self,
+        medium: &str,
+        address: &str,
+        password: &Secret<String>,
+    ) -> Result<AccountRow> {
+        let mut reader = self.store.reader();
+        let owner = match canonical_email(address) {
+            Ok(address) if medium == EMAIL => threepid::owner(&mut reader, EMAIL, &address).await?,
+            _ => None,
+        };
+        let account = match owner {
+            Some(user) => accounts::by_nid(&mut reader, user).await?,
+            None => None,
+        };
+        self.with_password(account, password).await
+    }
+
+    /// Does the same work whether there is an account or not.
+    async fn with_password(
+        &self,
+        account: Option<AccountRow>,
+        password: &Secret<String>,
+    ) -> Result<AccountRow> {
         let hash = account.as_ref().and_then(|account| account.password_hash.clone());
         let right = self.passwords.verify(password, hash).await?;
         account.filter(|_| right).ok_or_else(wrong)

@@ -12,6 +12,10 @@ pub struct Options {
     pub registration: Registration,
     /// Hashes passwords with almost no work: for tests only. Short passwords are accepted then.
     pub test_only_cheap_hashing: bool,
+    /// Whether it is told who is online.
+    pub presence: bool,
+    /// How people are written to; `None` = not at all.
+    pub mail: Option<Mail>,
     /// How long an access token works when its client can refresh it.
     pub access_token_life: Ms,
 }
@@ -26,9 +30,18 @@ impl Options {
             server_name,
             registration: Registration::default(),
             test_only_cheap_hashing: false,
+            presence: false,
+            mail: None,
             access_token_life: Self::ACCESS_TOKEN_LIFE,
         }
     }
+}
+
+/// What letters to people say of the server.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// Base URL for links, without a trailing slash.
+    pub base_url: String,
 }
 
 /// Who can make an account.

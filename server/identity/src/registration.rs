@@ -1,6 +1,7 @@
 //! People registering themselves, guests, and the tokens that allow it.
 
 use crate::accounts::Wish;
+use crate::threepid::{Purpose, in_use};
 use crate::uia::{Ask, Challenge, Stage, Step, is_token};
 use crate::{DeviceWish, Identity, Opened};
 use kontor_model::random::opaque;
@@ -8,6 +9,7 @@ use kontor_model::{Code, Error, Ms, Result, Secret};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::identity::registration::{self, NewRegistrationToken};
+use kontor_store::identity::threepid;
 use ruma::OwnedUserId;
 use serde_json::Value;
 
@@ -52,7 +54,8 @@ impl Identity {
         if let Some(device) = &request.device {
             device.check()?;
         }
-        let ask = Ask { operation: "register", requester: None, flows: vec![self.register_flow()] };
+        let (flows, address_for) = (self.register_flows(), Purpose::Register);
+        let ask = Ask { operation: "register", requester: None, flows, address_for };
         let passed = match self.authenticate_interactively(&ask, request.auth.as_ref()).await? {
             Step::Passed(passed) => passed,
             Step::More(challenge, change) => return Ok(Registering::More(challenge, change)),
@@ -72,6 +75,12 @@ impl Identity {
         let (mut change, opened) = self.new_account(wish, request.device, actor).await?;
         if let Some(token) = &passed.registration_token {
             change.use_registration_token(token, self.now());
+        }
+        if let Some(address) = &passed.address {
+            if threepid::owner(&mut self.store.reader(), &address.medium, &address.address).await?.is_some() {
+                return Err(in_use());
+            }
+            self.give_address(&mut change, self.store.name(user_id.as_str()).await?, address);
         }
         change.join(passed.change);
         Ok(Registering::Done(change, user_id, opened))
@@ -105,6 +114,17 @@ impl Identity {
         let (change, opened) = self.new_account(wish, Some(device), actor).await?;
         let opened = opened.ok_or_else(|| Error::internal("a guest without a session"))?;
         Ok((change, user_id, opened))
+    }
+
+    /// Whoever wants gives the new account an address at once, if the server sends mail.
+    fn register_flows(&self) -> Vec<Vec<Stage>> {
+        let flow = self.register_flow();
+        let mut with_address = flow.clone();
+        with_address.retain(|stage| *stage != Stage::Dummy);
+        with_address.push(Stage::Email);
+        let mut flows = vec![flow];
+        flows.extend(self.sends_mail().then_some(with_address));
+        flows
     }
 
     fn register_flow(&self) -> Vec<Stage> {

@@ -1,13 +1,14 @@
 //! User-interactive authentication (client-server API, "User-interactive authentication API"):
 //! proofs in stages, kept between requests, each good for one operation.
 
+use crate::threepid::{Purpose, ValidationRow};
 use crate::upkeep::UIA_LIFE;
 use crate::{Identity, Terms};
 use kontor_model::random::opaque;
 use kontor_model::{Code, Error, Requester, Result, Secret};
 use kontor_store::Change;
-use kontor_store::identity::registration;
 use kontor_store::identity::uia::{self, UiaRow};
+use kontor_store::identity::{registration, threepid};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -25,6 +26,8 @@ pub enum Stage {
     RegistrationToken,
     /// Acceptance of documents.
     Terms,
+    /// An e-mail address, proven by a mail.
+    Email,
 }
 
 impl Stage {
@@ -35,6 +38,7 @@ impl Stage {
             Self::Dummy => "m.login.dummy",
             Self::RegistrationToken => "m.login.registration_token",
             Self::Terms => "m.login.terms",
+            Self::Email => "m.login.email.identity",
         }
     }
 }
@@ -48,6 +52,8 @@ pub struct Ask<'a> {
     pub requester: Option<&'a Requester>,
     /// The ways, each a list of stages in any order.
     pub flows: Vec<Vec<Stage>>,
+    /// What a proof of an address must have been made for.
+    pub address_for: Purpose,
 }
 
 impl Ask<'_> {
@@ -97,6 +103,8 @@ pub struct Passed {
     pub change: Change,
     /// The registration token that was shown, to be used up too.
     pub registration_token: Option<String>,
+    /// The address that was proven; whoever acts on it uses the proof up.
+    pub address: Option<ValidationRow>,
 }
 
 /// The `auth` object of a request.
@@ -109,11 +117,21 @@ struct Auth {
     password: Option<Secret<String>>,
     identifier: Option<Identifier>,
     user: Option<String>,
+    #[serde(alias = "threepidCreds")]
+    threepid_creds: Option<Credentials>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Identifier {
     user: Option<String>,
+    medium: Option<String>,
+    address: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Credentials {
+    sid: String,
+    client_secret: String,
 }
 
 impl Identity {
@@ -152,7 +170,19 @@ impl Identity {
         if !ask.is_complete(&session.completed) {
             return Ok(self.more(ask, session, None));
         }
-        let mut passed = Passed { registration_token: session.token, ..Passed::default() };
+        let address = match &session.sid {
+            None => None,
+            Some(sid) => match self.proof(sid).await? {
+                Some(row) => Some(row),
+                // It was used or is too old by now: it has to be proven again.
+                None => {
+                    let error = Error::new(Code::Unauthorized, "The address has to be confirmed again.");
+                    return Ok(self.more(ask, self.begin(ask), Some(error)));
+                }
+            },
+        };
+        let registration_token = session.token;
+        let mut passed = Passed { registration_token, address, ..Passed::default() };
         if stored {
             passed.change.use_uia_session(&session.id);
         }
@@ -165,6 +195,7 @@ impl Identity {
             purpose: ask.purpose(),
             completed: Vec::new(),
             token: None,
+            sid: None,
             created_ts: self.now(),
         }
     }
@@ -194,19 +225,39 @@ impl Identity {
                 session.token = Some(token.to_owned());
                 Ok(())
             }
+            Stage::Email => self.prove_address(ask, auth, session).await,
             Stage::Password => {
                 let password = auth.password.as_ref().ok_or_else(|| missing("password"))?;
+                if let Some(Identifier { medium: Some(medium), address: Some(address), .. }) = &auth.identifier {
+                    let account = self.by_address(medium, address, password).await?;
+                    return own(ask, &account.user_id);
+                }
                 let named = auth.identifier.as_ref().and_then(|identifier| identifier.user.as_deref());
                 let requester = ask.requester.map(|requester| requester.user_id.as_str());
                 // Who the requester is, is known: a client may leave the name out, but not give another.
                 let user = named.or(auth.user.as_deref()).or(requester);
                 let account = self.by_password(user, password).await?;
-                if requester != Some(account.user_id.as_str()) {
-                    return Err(Error::forbidden("This is the password of another account."));
-                }
-                Ok(())
+                own(ask, &account.user_id)
             }
         }
+    }
+
+    /// Checks the proof of an address; the requester's own, if there is a requester.
+    async fn prove_address(&self, ask: &Ask<'_>, auth: &Auth, session: &mut UiaRow) -> Result<()> {
+        let shown = auth.threepid_creds.as_ref().ok_or_else(|| missing("threepid_creds"))?;
+        let row = self.proven(ask.address_for, &shown.sid, &shown.client_secret).await;
+        let row = row.map_err(|error| match error.code {
+            Code::ThreepidAuthFailed => Error::new(Code::Unauthorized, error.message),
+            _ => error,
+        })?;
+        if let Some(requester) = ask.requester {
+            let owner = threepid::owner(&mut self.store.reader(), &row.medium, &row.address).await?;
+            if owner != Some(requester.user) {
+                return Err(Error::forbidden("This is the address of another account."));
+            }
+        }
+        session.sid = Some(row.sid);
+        Ok(())
     }
 
     fn more(&self, ask: &Ask<'_>, session: UiaRow, error: Option<Error>) -> Step {
@@ -218,6 +269,14 @@ impl Identity {
         let challenge = Challenge { session: session.id, flows, completed: session.completed, params, error };
         Step::More(challenge, change)
     }
+}
+
+/// Refuses the password of somebody else than the requester.
+fn own(ask: &Ask<'_>, user_id: &str) -> Result<()> {
+    if ask.requester.is_some_and(|requester| requester.user_id.as_str() == user_id) {
+        return Ok(());
+    }
+    Err(Error::forbidden("This is the password of another account."))
 }
 
 /// Whether a failure is a wrong proof, after which the client may try again.

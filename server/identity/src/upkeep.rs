@@ -77,6 +77,8 @@ impl Identity {
             if State::turn(&self.upkeep.tidied, now, TIDY) {
                 change.tidy_sessions(now - ENDED, now);
                 change.tidy_uia_sessions(now - UIA_LIFE);
+                change.tidy_openid_tokens(now);
+                change.tidy_validations(now - crate::threepid::VALIDATION_LIFE);
             }
         }
         Ok(Some(Upkeep { change, urgent }).filter(|due| !due.change.is_empty()))

@@ -97,6 +97,18 @@ pub enum Code {
         /// The newest version.
         current: i64,
     },
+    /// The address belongs to an account already.
+    ThreepidInUse,
+    /// The address belongs to no account.
+    ThreepidNotFound,
+    /// Nobody proved yet that the address is theirs.
+    ThreepidAuthFailed,
+    /// The server cannot reach addresses of this kind.
+    ThreepidMediumNotSupported,
+    /// The request names a server that this one does not work with.
+    ServerNotTrusted,
+    /// The server's own notices cannot be declined.
+    CannotLeaveServerNoticeRoom,
     /// A guard failed: somebody else changed the same thing first. Retry on the new state.
     Conflict,
     /// The same reaction was sent twice.

@@ -149,6 +149,13 @@ impl Typing {
         self.inner().counter
     }
 
+    /// Moves the counter for something else that tokens of `/sync` should order.
+    pub fn count_on(&self) -> u64 {
+        let mut inner = self.inner();
+        inner.counter += 1;
+        inner.counter
+    }
+
     /// A random number that tells this process from all others.
     pub fn process(&self) -> u64 {
         self.process

@@ -24,6 +24,8 @@ pub enum Action {
     AuthKeyVerificationReset,
     UserCreate,
     UserUpdate,
+    UserDeactivate,
+    UserErase,
     UserRoleGrant,
     UserPasswordReset,
     UserRegistrationTokenCreate,
@@ -44,6 +46,7 @@ pub enum Action {
     MediaDownload,
     SystemConfigChange,
     SystemMigration,
+    SystemNoticeSend,
 }
 
 impl Action {
@@ -61,6 +64,8 @@ impl Action {
             Self::AuthKeyVerificationReset => "auth.key_verification_reset",
             Self::UserCreate => "user.create",
             Self::UserUpdate => "user.update",
+            Self::UserDeactivate => "user.deactivate",
+            Self::UserErase => "user.erase",
             Self::UserRoleGrant => "user.role_grant",
             Self::UserPasswordReset => "user.password_reset",
             Self::UserRegistrationTokenCreate => "user.registration_token_create",
@@ -81,6 +86,7 @@ impl Action {
             Self::MediaDownload => "media.download",
             Self::SystemConfigChange => "system.config_change",
             Self::SystemMigration => "system.migration",
+            Self::SystemNoticeSend => "system.notice_send",
         }
     }
 }

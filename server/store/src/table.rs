@@ -117,7 +117,7 @@ tables! {
     Departure = "departure" Keep ["user_nid"] ["since_ts"];
     ErasedUser = "erased_user" Keep ["user_nid"] ["pos"];
     OpenidToken = "openid_token" Refuse ["hash"] ["user_nid", "expires_ts"];
-    NoticeRoom = "notice_room" Replace ["user_nid"] ["room_id"];
+    NoticeRoom = "notice_room" Refuse ["user_nid"] ["room_id"];
     NoticeRound = "notice_round" Refuse ["notice_nid"] ["content", "after_nid", "created_ts"];
     SlidingState = "sliding_state" Refuse ["state_nid"] ["user_nid", "device_id", "conn_id", "parent_nid",
         "used_ts", "state"];

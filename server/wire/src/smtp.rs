@@ -58,7 +58,7 @@ pub struct Mail {
     pub id: String,
 }
 
-/// Why a mail was not handed over.
+/// Why a mail was not handed over. The words name no address.
 #[derive(Debug, thiserror::Error)]
 pub enum Undelivered {
     /// It will never be taken: the address is none, or the mail server refuses it for good.
@@ -126,10 +126,25 @@ impl Smtp {
             .map_err(|error| never(error.to_string()))?;
         match self.transport.send(message).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is_permanent() => Err(Undelivered::Never(error.to_string())),
-            Err(error) => Err(Undelivered::NotNow(error.to_string())),
+            Err(error) if error.is_permanent() => Err(Undelivered::Never(said(&error))),
+            Err(error) => Err(Undelivered::NotNow(said(&error))),
         }
     }
+}
+
+/// What went wrong, for the log: of the mail server's own words only their number, since they often
+/// repeat the address.
+fn said(error: &lettre::transport::smtp::Error) -> String {
+    if let Some(code) = error.status() {
+        return format!("it answered {code}");
+    }
+    let mut said = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        said = format!("{said}: {inner}");
+        cause = inner.source();
+    }
+    said
 }
 
 fn automatic() -> lettre::message::header::HeaderValue {

@@ -5,6 +5,7 @@ use crate::error::{Answer, ErrorResponse, status_and_errcode};
 use crate::extract::Caller;
 use crate::refused;
 use axum::http::StatusCode;
+use kontor_identity::threepid::Purpose;
 use kontor_identity::uia::{Ask, Passed, Stage};
 use kontor_identity::{Challenge, Step};
 use kontor_model::{Code, Error, Result};
@@ -66,7 +67,7 @@ pub(crate) async fn passed(
 
 /// The ask for the requester's password.
 pub(crate) fn password<'a>(operation: &'static str, requester: &'a kontor_model::Requester) -> Ask<'a> {
-    Ask { operation, requester: Some(requester), flows: vec![vec![Stage::Password]] }
+    Ask { operation, requester: Some(requester), flows: vec![vec![Stage::Password]], address_for: Purpose::Add }
 }
 
 /// Writes an operation together with the use of its proof.

@@ -1,7 +1,7 @@
 //! The words of the set-up page, in every language that Kontor speaks.
 
-use axum::http::{HeaderMap, header};
-use kontor_model::Code;
+use axum::http::HeaderMap;
+use kontor_model::{Code, Language};
 
 /// The words of one language.
 pub(super) struct Texts {
@@ -95,21 +95,11 @@ static UKRAINIAN: Texts = Texts {
 impl Texts {
     /// The words in the language that the browser prefers among those that there are.
     pub fn of(headers: &HeaderMap) -> &'static Self {
-        let wished = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let mut wishes: Vec<(&str, f32)> = wished.unwrap_or_default().split(',').map(wish).collect();
-        // Stable: of equally wished languages the first one counts.
-        wishes.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let known = |code: &str| match code {
-            "en" => Some(&ENGLISH),
-            "pl" => Some(&POLISH),
-            "uk" => Some(&UKRAINIAN),
-            _ => None,
-        };
-        wishes
-            .into_iter()
-            .filter(|(_, weight)| *weight > 0.0)
-            .find_map(|(code, _)| known(code))
-            .unwrap_or(&ENGLISH)
+        match crate::extract::language(headers) {
+            Language::English => &ENGLISH,
+            Language::Polish => &POLISH,
+            Language::Ukrainian => &UKRAINIAN,
+        }
     }
 
     /// What was wrong with a form, if it is something that the person can correct.
@@ -120,36 +110,6 @@ impl Texts {
             Code::WeakPassword => Some(self.weak),
             Code::InvalidParam => Some(self.long),
             _ => None,
-        }
-    }
-}
-
-/// One part of the field: primary language and weight.
-fn wish(part: &str) -> (&str, f32) {
-    let (range, parameters) = part.split_once(';').unwrap_or((part, ""));
-    let weight = parameters.trim().strip_prefix("q=").map_or(Some(1.0), |weight| weight.trim().parse().ok());
-    let code = range.trim().split('-').next().unwrap_or_default();
-    (code, weight.unwrap_or(0.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_page_speaks_the_language_that_the_browser_prefers() {
-        for (field, code) in [
-            ("pl-PL,pl;q=0.9,en;q=0.8", "pl"),
-            ("uk", "uk"),
-            ("de-DE, uk;q=0.5, pl;q=0.7", "pl"),
-            ("fr", "en"),
-            ("", "en"),
-            ("pl;q=0, uk;q=nonsense", "en"),
-            ("en-GB, pl", "en"),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT_LANGUAGE, field.parse().unwrap());
-            assert_eq!(Texts::of(&headers).code, code, "{field}");
         }
     }
 }

@@ -3,11 +3,14 @@
 pub mod account_data;
 pub mod accounts;
 pub mod backup;
+pub mod closing;
 pub mod cross_signing;
 pub mod device_lists;
 pub mod devices;
 pub mod filters;
 pub mod keys;
+pub mod notices;
+pub mod openid;
 pub mod people;
 pub mod profile;
 pub mod push;

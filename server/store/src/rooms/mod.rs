@@ -4,6 +4,7 @@ pub mod alias;
 pub mod cache;
 pub mod card;
 pub mod chain_reads;
+pub mod company;
 pub mod events;
 pub mod face;
 pub mod head;

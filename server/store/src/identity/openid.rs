@@ -1,0 +1,28 @@
+//! Tokens with which a widget's server asks who somebody is.
+
+use crate::Change;
+use crate::db::Source;
+use crate::table::Table;
+use kontor_model::{Ms, Nid, Result};
+
+/// Whom a token that works at a moment was made for.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn user<S: Source>(source: &mut S, hash: &[u8], now: Ms) -> Result<Option<Nid>> {
+    let sql = "SELECT user_nid FROM openid_token WHERE hash = $1 AND expires_ts >= $2";
+    let row = source.first(sql, vec![hash.into(), now.into()]).await?;
+    row.map(|row| row.int(0)).transpose()
+}
+
+impl Change {
+    /// Adds a token.
+    pub fn add_openid_token(&mut self, hash: &[u8], user: Nid, expires_ts: Ms) {
+        self.insert(Table::OpenidToken, vec![hash.into(), user.into(), expires_ts.into()]);
+    }
+
+    /// Forgets tokens that expired.
+    pub fn tidy_openid_tokens(&mut self, now: Ms) {
+        self.run("DELETE FROM openid_token WHERE expires_ts < $1", vec![now.into()]);
+    }
+}
