@@ -63,6 +63,8 @@ impl Change {
     /// Lets all aliases of a room point to another one.
     pub fn move_aliases(&mut self, from: Nid, to: Nid) {
         self.run("UPDATE alias SET room_nid = $2 WHERE room_nid = $1", vec![from.into(), to.into()]);
+    }
+
     /// Takes an alias away; refused with `Conflict` when it no longer points to the room.
     pub fn remove_alias(&mut self, alias: &str, room: Nid) {
         self.guard("DELETE FROM alias WHERE alias = $1 AND room_nid = $2", vec![alias.into(), room.into()]);
