@@ -29,6 +29,7 @@ mod service;
 pub mod sessions;
 pub mod shared_secret;
 pub mod threepid;
+pub mod to_device;
 mod tokens;
 pub mod uia;
 mod upkeep;

@@ -15,6 +15,8 @@ const LOOK: Ms = 1_000;
 const TIDY: Ms = 60 * 60 * 1000;
 /// How long ended sessions are remembered, so that their tokens are told why.
 const ENDED: Ms = 30 * 24 * 60 * 60 * 1000;
+/// How long one-time keys that were given out and requests of messages to devices are remembered.
+const GIVEN_OUT: Ms = 30 * 24 * 60 * 60 * 1000;
 /// How long user-interactive authentication may take.
 pub(crate) const UIA_LIFE: Ms = 24 * 60 * 60 * 1000;
 
@@ -77,6 +79,7 @@ impl Identity {
             if State::turn(&self.upkeep.tidied, now, TIDY) {
                 change.tidy_sessions(now - ENDED, now);
                 change.tidy_uia_sessions(now - UIA_LIFE);
+                change.tidy_device_keys(now - GIVEN_OUT);
                 change.tidy_openid_tokens(now);
                 change.tidy_validations(now - crate::threepid::VALIDATION_LIFE);
             }

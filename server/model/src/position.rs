@@ -8,7 +8,8 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pos(pub i64);
 
-/// The `since`/`next_batch` token of `/sync`: `s1_{pos}_{ephemeral}_{process}`.
+/// The `since`/`next_batch` token of `/sync`: `s1_{pos}_{ephemeral}_{process}`, and `_{to_device}` when
+/// more messages to the device wait than the answer told.
 ///
 /// `ephemeral` counts changes of typing, which are not durable; it means something only to the
 /// process that gave it out, hence `process`: any other sends the present typing once.
@@ -20,11 +21,17 @@ pub struct SyncToken {
     pub ephemeral: u64,
     /// Random identity of the process that counted `ephemeral`.
     pub process: u64,
+    /// Messages to the device up to here were delivered; never after `pos`.
+    pub to_device: Pos,
 }
 
 impl fmt::Display for SyncToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s1_{}_{}_{:x}", self.pos.0, self.ephemeral, self.process)
+        write!(f, "s1_{}_{}_{:x}", self.pos.0, self.ephemeral, self.process)?;
+        if self.to_device < self.pos {
+            write!(f, "_{}", self.to_device.0)?;
+        }
+        Ok(())
     }
 }
 
@@ -47,11 +54,14 @@ impl FromStr for SyncToken {
         let mut parts = text.strip_prefix("s1_").ok_or_else(forged)?.split('_');
         let mut next = || parts.next().ok_or_else(forged);
         let (pos, ephemeral, process) = (next()?, next()?, next()?);
-        if parts.next().is_some() || process.len() > 16 {
+        let pos = Pos(number(pos)?);
+        let to_device = parts.next().map(number).transpose()?;
+        if parts.next().is_some() || process.len() > 16 || to_device.is_some_and(|place| place >= pos.0) {
             return Err(forged());
         }
         Ok(Self {
-            pos: Pos(number(pos)?),
+            pos,
+            to_device: to_device.map_or(pos, Pos),
             ephemeral: u64::try_from(number(ephemeral)?).map_err(|_| forged())?,
             process: u64::from_str_radix(process, 16).map_err(|_| forged())?,
         })
@@ -93,9 +103,12 @@ mod tests {
 
     #[test]
     fn tokens_survive_the_round_trip() {
-        let token = SyncToken { pos: Pos(42), ephemeral: 7, process: 0xfeed };
+        let token = SyncToken { pos: Pos(42), ephemeral: 7, process: 0xfeed, to_device: Pos(42) };
         assert_eq!(token.to_string(), "s1_42_7_feed");
         assert_eq!(token.to_string().parse::<SyncToken>().unwrap(), token);
+        let behind = SyncToken { to_device: Pos(40), ..token };
+        assert_eq!(behind.to_string(), "s1_42_7_feed_40");
+        assert_eq!(behind.to_string().parse::<SyncToken>().unwrap(), behind);
         for ord in [-5, 0, 9] {
             assert_eq!(RoomToken(ord).to_string().parse::<RoomToken>().unwrap(), RoomToken(ord));
         }

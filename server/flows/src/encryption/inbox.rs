@@ -20,12 +20,14 @@ const SESSIONS: u64 = 50_000;
 /// take silence for "as before".
 const USUAL: &str = "signed_curve25519";
 
-/// How a device's own keys stand.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How a device's own keys stand, under the names of `/sync`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyCounts {
     /// Waiting one-time keys by algorithm.
+    #[serde(rename = "device_one_time_keys_count")]
     pub one_time_keys: BTreeMap<String, i64>,
     /// Algorithms of fallback keys that were not given out.
+    #[serde(rename = "device_unused_fallback_key_types")]
     pub unused_fallback_keys: Vec<String>,
 }
 
@@ -96,28 +98,33 @@ impl Flows {
         since: Option<Pos>,
         until: Pos,
     ) -> Result<News> {
-        let known = self.inboxes.0.get(&requester.session);
-        if let Some(inbox) = known.as_ref().filter(|inbox| self.still_stands(inbox, requester, until)) {
-            let waits = inbox.newest.is_some_and(|newest| since.is_some_and(|since| newest > since.0));
-            if !waits {
-                let received =
-                    inbox.newest.is_some_and(|newest| since.is_some_and(|since| newest <= since.0));
-                if let Some(since) = since.filter(|_| received) {
-                    self.received(requester, since).await;
-                }
-                let newest = inbox.newest.filter(|_| !received);
-                let counts = Arc::clone(&inbox.counts);
-                let told = Inbox { as_of: until, counts: Arc::clone(&counts), newest };
-                self.inboxes.0.insert(requester.session, told);
-                return Ok(News {
-                    messages: Vec::new(),
-                    messages_until: until,
-                    counts,
-                    counts_changed: false,
-                });
-            }
+        match self.quiet_news(requester, since, until).await {
+            Some(news) => Ok(news),
+            None => self.read_news(snapshot, requester, since, until).await,
         }
-        self.read_news(snapshot, requester, since, until, known).await
+    }
+
+    /// As [`Flows::device_news`], when memory alone says that there is nothing new.
+    pub(crate) async fn quiet_news(
+        &self,
+        requester: &Requester,
+        since: Option<Pos>,
+        until: Pos,
+    ) -> Option<News> {
+        let inbox = self.inboxes.0.get(&requester.session)?;
+        let waits = |newest: i64| since.is_some_and(|since| newest > since.0);
+        if !self.still_stands(&inbox, requester, until) || inbox.newest.is_some_and(waits) {
+            return None;
+        }
+        // What is left was received: the client came back with a place after it.
+        if let Some(since) = since.filter(|_| inbox.newest.is_some()) {
+            self.received(requester, since).await;
+        }
+        let newest = inbox.newest.filter(|_| since.is_none());
+        let counts = inbox.counts;
+        let told = Inbox { as_of: until, counts: Arc::clone(&counts), newest };
+        self.inboxes.0.insert(requester.session, told);
+        Some(News { messages: Vec::new(), messages_until: until, counts, counts_changed: false })
     }
 
     /// Whether nothing came for the device since it was remembered.
@@ -137,8 +144,8 @@ impl Flows {
         requester: &Requester,
         since: Option<Pos>,
         until: Pos,
-        known: Option<Inbox>,
     ) -> Result<News> {
+        let known = self.inboxes.0.get(&requester.session);
         let (user, device) = (requester.user, requester.device_id.as_str());
         let limit = if since.is_some() { super::MESSAGES + 1 } else { 0 };
         let part = (since.unwrap_or_default(), until);

@@ -4,9 +4,9 @@
 //! or who did not share one before; as left, who shared one and shares none any more.
 
 use crate::Flows;
-use kontor_model::{Nid, Pos, Requester, Result};
+use kontor_model::{Error, Nid, Pos, Requester, Result};
 use kontor_store::identity::device_lists::Move;
-use kontor_store::identity::{cross_signing, device_lists};
+use kontor_store::identity::{cross_signing, device_lists, sessions};
 use kontor_store::{Snapshot, Stream};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -95,6 +95,27 @@ impl Flows {
             }
         }
         Ok(lists)
+    }
+
+    /// What became of other people's device lists since a place that `/sync` gave out. `to` is another
+    /// one, up to which the client knows of at least; what came later is told as well.
+    ///
+    /// # Errors
+    /// `InvalidParam` for places that this server did not give out; `UnknownToken` when the session
+    /// ended.
+    pub async fn device_list_changes(
+        &self,
+        requester: &Requester,
+        from: Pos,
+        to: Pos,
+    ) -> Result<DeviceLists> {
+        let mut snapshot = self.store.snapshot().await?;
+        let guard = sessions::guard(&mut snapshot, requester.session, requester.user).await?;
+        kontor_identity::sessions::stands(&guard, requester)?;
+        if from > guard.newest || to > guard.newest {
+            return Err(Error::invalid_param("This token was not given out by this server."));
+        }
+        self.device_lists(&mut snapshot, requester, from, guard.newest).await
     }
 
     fn device_hints(&self, me: Nid, since: Pos, until: Pos) -> Hints {

@@ -1,10 +1,12 @@
 //! The answer of `/sync`, in the specification's form.
 
+use crate::encryption::{DeviceLists, KeyCounts, ToDevice};
 use kontor_model::filter::Projection;
 use kontor_rooms::{StrippedEvent, VisibleEvent};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The whole answer.
 #[derive(Debug, Default, Serialize)]
@@ -17,6 +19,18 @@ pub struct Answer {
     /// Account data that belongs to no room.
     #[serde(skip_serializing_if = "Events::is_empty")]
     pub account_data: Events<Plain>,
+    /// Messages to the session's device.
+    #[serde(skip_serializing_if = "Events::is_empty")]
+    pub to_device: Events<ToDevice>,
+    /// Whose devices the client must look at again.
+    #[serde(skip_serializing_if = "DeviceLists::is_empty")]
+    pub device_lists: DeviceLists,
+    /// How the device's own keys stand; always told.
+    #[serde(flatten)]
+    pub keys: Arc<KeyCounts>,
+    /// Whether they stand otherwise than the session was told last.
+    #[serde(skip)]
+    pub keys_changed: bool,
 }
 
 /// News of rooms, by the reader's membership.
@@ -207,7 +221,11 @@ impl RoomSections {
 impl Answer {
     /// Whether there are no news, so that a long poll goes on waiting.
     pub fn is_empty(&self) -> bool {
-        self.rooms.is_empty() && self.account_data.is_empty()
+        self.rooms.is_empty()
+            && self.account_data.is_empty()
+            && self.to_device.is_empty()
+            && self.device_lists.is_empty()
+            && !self.keys_changed
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a session was told last, in memory: most news of a long poll are plain messages in rooms
-//! that the client knows, and those are told without asking the archive anything.
+//! that the client knows, and those are told without asking the archive anything. So are changes of
+//! other members' devices, which would otherwise make everybody in a large room ask at once.
 //!
 //! The log is one order, and it is complete in memory between two positions or the look-up says so.
 //! A memo stands at one position; when nothing but plain messages came since, what to tell and the
@@ -17,12 +18,12 @@ use kontor_model::position::RoomToken;
 use kontor_model::{Error, Nid, Pos, Requester, Result, SyncToken};
 use kontor_rooms::{Viewer, Visibility};
 use kontor_store::Stream;
-use kontor_store::identity::push;
+use kontor_store::identity::{device_lists, push};
 use kontor_store::log::Entry;
 use kontor_store::rooms::plain::{self, PlainMessage};
 use kontor_store::rooms::unread::Unread;
 use kontor_store::rooms::{members, unread};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 /// Rooms remembered over all sessions together, about 100 bytes each; joined ones and told ones.
@@ -36,6 +37,7 @@ const EVENTS: u64 = 4_000;
 pub struct Memos {
     sessions: moka::sync::Cache<Nid, Arc<Mutex<Memo>>>,
     recent: moka::future::Cache<i64, Option<Arc<PlainMessage>>>,
+    names: moka::future::Cache<Nid, Option<Arc<str>>>,
 }
 
 impl Default for Memos {
@@ -47,6 +49,7 @@ impl Default for Memos {
         Self {
             sessions: moka::sync::Cache::builder().max_capacity(ROOMS).weigher(weigh).build(),
             recent: moka::future::Cache::new(EVENTS),
+            names: moka::future::Cache::new(EVENTS),
         }
     }
 }
@@ -104,6 +107,11 @@ impl Flows {
         else {
             return Ok(Recalled::Unknown);
         };
+        let Some(devices) = self.quiet_news(requester, Some(since.to_device), until).await else {
+            return Ok(Recalled::Unknown);
+        };
+        let (news, changed) = news;
+        let changed = self.names_of(&changed).await?;
         let mut recent = Vec::with_capacity(news.len());
         for entry in news {
             match self.recent(entry).await? {
@@ -111,7 +119,8 @@ impl Flows {
                 None => return Ok(Recalled::Unknown),
             }
         }
-        let token = SyncToken { pos: until, ephemeral, process: typing.process() };
+        let process = typing.process();
+        let token = SyncToken { pos: until, ephemeral, process, to_device: until };
         let Ok(mut memo) = memo.lock() else { return Ok(Recalled::Unknown) };
         // Another request of the same session may have moved it meanwhile.
         let answer = (memo.as_of == since.pos)
@@ -119,8 +128,22 @@ impl Flows {
             .flatten();
         Ok(answer.map_or(Recalled::Unknown, |mut answer| {
             answer.next_batch = token.to_string();
+            answer.keys = devices.counts;
+            answer.device_lists.changed = changed;
             Recalled::Answer(answer, token)
         }))
+    }
+
+    /// Matrix ids of users, each read once for all who are told.
+    async fn names_of(&self, users: &HashSet<Nid>) -> Result<BTreeSet<String>> {
+        let mut names = BTreeSet::new();
+        for user in users {
+            let load = async { device_lists::name(&mut self.store.reader(), *user).await };
+            let name = self.memos.names.try_get_with(*user, load).await;
+            let name = name.map_err(|error: Arc<Error>| Error::new(error.code, error.message.clone()))?;
+            names.extend(name.map(|name| name.to_string()));
+        }
+        Ok(names)
     }
 
     /// A plain message, read once for all who are told; `None` for other events.
@@ -135,7 +158,8 @@ impl Flows {
     }
 }
 
-/// The news that concern the session, if they all may be plain messages in rooms that it knows.
+/// The news that concern the session, if they all may be plain messages in rooms that it knows, or
+/// are changes of the devices of others there: the messages, and those others.
 fn plain_news(
     memo: &Mutex<Memo>,
     requester: &Requester,
@@ -143,7 +167,7 @@ fn plain_news(
     since: SyncToken,
     news: Vec<Entry>,
     typing: &HashSet<Nid>,
-) -> Option<Vec<Entry>> {
+) -> Option<(Vec<Entry>, HashSet<Nid>)> {
     let memo = memo.lock().ok()?;
     if memo.as_of != since.pos || *memo.filter != *request.filter {
         return None;
@@ -155,12 +179,18 @@ fn plain_news(
         entry.row.user == Some(requester.user)
             || entry.row.room.is_some_and(|room| memo.rooms.contains(&room))
     };
-    let news: Vec<_> = news.into_iter().filter(mine).collect();
-    let plain = |entry: &Entry| {
-        let known = entry.row.room.is_some_and(|room| memo.told.contains_key(&room));
-        entry.row.stream == Stream::Event && entry.row.user.is_none() && known
-    };
-    news.iter().all(plain).then_some(news)
+    let (mut messages, mut devices) = (Vec::new(), HashSet::new());
+    for entry in news.into_iter().filter(mine) {
+        entry.row.room.filter(|room| memo.told.contains_key(room))?;
+        match (entry.row.stream, entry.row.user) {
+            (Stream::Event, None) => messages.push(entry),
+            (Stream::DeviceList, Some(user)) if user != requester.user => {
+                devices.insert(user);
+            }
+            _ => return None,
+        }
+    }
+    Some((messages, devices))
 }
 
 impl Memo {

@@ -90,7 +90,7 @@ impl Flows {
         if request.since.is_none() || request.full_state || request.timeout.is_zero() || !answer.is_empty() {
             return Ok(answer);
         }
-        let mut told = token;
+        let (mut told, mut quiet) = (token, answer);
         let rooms = match self.remembered_rooms(requester.session, told.pos) {
             Some(rooms) => rooms.iter().copied().collect(),
             None => members::watched_rooms(&mut self.store.reader(), requester.user).await?,
@@ -104,8 +104,8 @@ impl Flows {
             if !missed {
                 tokio::select! {
                     () = waiter.woken() => {}
-                    () = tokio::time::sleep_until(deadline) => return Ok(empty(told)),
-                    () = self.stopping() => return Ok(empty(told)),
+                    () = tokio::time::sleep_until(deadline) => return Ok(quiet),
+                    () = self.stopping() => return Ok(quiet),
                 }
             }
             missed = false;
@@ -114,7 +114,7 @@ impl Flows {
             if !answer.is_empty() {
                 return Ok(answer);
             }
-            told = token;
+            (told, quiet) = (token, answer);
         }
     }
 
@@ -150,15 +150,12 @@ impl Flows {
             ignored,
             now: self.clock.now(),
         };
-        let token = SyncToken { pos: guard.newest, ephemeral, process: self.rooms.typing.process() };
-        let mut answer = reading.collect(own.map(|since| since.ephemeral)).await?;
+        let (mut answer, to_device) = reading.collect(own.map(|since| since.ephemeral)).await?;
+        let process = self.rooms.typing.process();
+        let token = SyncToken { pos: guard.newest, ephemeral, process, to_device };
         answer.next_batch = token.to_string();
         Ok((answer, token))
     }
-}
-
-fn empty(token: SyncToken) -> Answer {
-    Answer { next_batch: token.to_string(), ..Answer::default() }
 }
 
 /// The users that a user ignores.
@@ -174,7 +171,8 @@ pub(crate) async fn ignored_users<S: Source>(source: &mut S, user: Nid) -> Resul
 }
 
 impl Reading<'_> {
-    async fn collect(&mut self, typing_since: Option<u64>) -> Result<Answer> {
+    /// The answer, and up to where it tells messages to the device.
+    async fn collect(&mut self, typing_since: Option<u64>) -> Result<(Answer, Pos)> {
         let plan = Plan::make(self, typing_since).await?;
         let mut rooms = self.timelines(&plan).await?;
         self.summaries(&plan, &mut rooms).await?;
@@ -188,11 +186,26 @@ impl Reading<'_> {
         answer.account_data = self.global_account_data(&plan)?.into();
         answer.rooms.invite = self.invited(&plan.invited).await?;
         answer.rooms.knock = self.knocked(&plan.knocked).await?;
+        let to_device = self.devices(&mut answer).await?;
         // The first sync is often the only one for long; what follows it is worth remembering.
         if !self.whole() {
             let anew = !plan.account_data.is_empty();
             self.remember(&plan.parts, Remembered { unread, senders, anew }).await?;
         }
-        Ok(answer)
+        Ok((answer, to_device))
+    }
+
+    /// Adds what encryption needs; gives up to where messages to the device are told.
+    async fn devices(&mut self, answer: &mut Answer) -> Result<Pos> {
+        let received = self.request.since.map(|since| since.to_device).unwrap_or_default();
+        let (flows, requester, until) = (self.flows, self.requester, self.until);
+        let news = flows.device_news(&mut self.snapshot, requester, Some(received), until).await?;
+        answer.to_device = news.messages.into();
+        answer.keys = news.counts;
+        answer.keys_changed = news.counts_changed;
+        if let Some(since) = self.since {
+            answer.device_lists = flows.device_lists(&mut self.snapshot, requester, since, until).await?;
+        }
+        Ok(news.messages_until)
     }
 }

@@ -41,6 +41,10 @@ async fn password(state: State, caller: Caller, Body(body): Body<NewPassword>) -
     let logout = body.logout_devices.unwrap_or(true);
     let change =
         app.identity.change_password(&caller.requester, &body.new_password, logout, caller.actor()).await?;
-    uia::submit(app, change, passed).await?;
+    if logout {
+        uia::submit_devices(app, &caller.requester, change, passed).await?;
+    } else {
+        uia::submit(app, change, passed).await?;
+    }
     Ok(respond::empty())
 }

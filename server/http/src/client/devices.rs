@@ -63,7 +63,7 @@ async fn rename(state: State, caller: Caller, Path(id): Path<String>, Body(body)
         return Ok(respond::empty());
     };
     let change = state.identity.rename_device(&caller.requester, &id, Some(&name)).await?;
-    match state.store.submit(change).await {
+    match state.flows.submit_devices(caller.requester.user, change).await {
         Err(error) if error.is_conflict() => Err(Error::not_found("The device was removed.").into()),
         outcome => {
             outcome?;
@@ -110,6 +110,6 @@ async fn remove_all(
     let ask = uia::password("delete_devices", &caller.requester);
     let passed = uia::passed(app, caller, &ask, auth.as_ref()).await?;
     let change = app.identity.remove_devices(&caller.requester, &ids, caller.actor()).await?;
-    uia::submit(app, change, passed).await?;
+    uia::submit_devices(app, &caller.requester, change, passed).await?;
     Ok(respond::empty())
 }

@@ -77,13 +77,13 @@ fn tokens(pair: &Pair) -> axum::response::Response {
 /// `POST /_matrix/client/v3/logout`
 async fn logout(state: State, Leaver(caller): Leaver) -> Answer {
     let change = state.identity.logout(&caller.requester, caller.actor()).await?;
-    state.store.submit(change).await?;
+    state.flows.submit_devices(caller.requester.user, change).await?;
     Ok(respond::empty())
 }
 
 /// `POST /_matrix/client/v3/logout/all`
 async fn logout_all(state: State, Leaver(caller): Leaver) -> Answer {
     let change = state.identity.logout_all(&caller.requester, caller.actor()).await?;
-    state.store.submit(change).await?;
+    state.flows.submit_devices(caller.requester.user, change).await?;
     Ok(respond::empty())
 }

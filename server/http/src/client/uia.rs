@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 use kontor_identity::threepid::Purpose;
 use kontor_identity::uia::{Ask, Passed, Stage};
 use kontor_identity::{Challenge, Step};
-use kontor_model::{Code, Error, Result};
-use kontor_store::Change;
+use kontor_model::{Code, Error, Requester, Result};
+use kontor_store::{Change, Committed};
 use kontor_store::audit::Action;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -76,7 +76,25 @@ pub(crate) fn password<'a>(operation: &'static str, requester: &'a kontor_model:
 /// `Forbidden` when the proof was used by another request meanwhile.
 pub(crate) async fn submit(app: &App, mut change: Change, passed: Passed) -> Result<()> {
     change.join(passed.change);
-    match app.store.submit(change).await {
+    settled(app.store.submit(change).await)
+}
+
+/// As [`submit`], for an operation that changes a user's devices or keys as others see them.
+///
+/// # Errors
+/// As [`submit`].
+pub(crate) async fn submit_devices(
+    app: &App,
+    requester: &Requester,
+    mut change: Change,
+    passed: Passed,
+) -> Result<()> {
+    change.join(passed.change);
+    settled(app.flows.submit_devices(requester.user, change).await)
+}
+
+fn settled(outcome: Result<Committed>) -> Result<()> {
+    match outcome {
         Ok(_) => Ok(()),
         Err(error) if error.is_conflict() => {
             Err(Error::forbidden("This was done already, or changed meanwhile. Look, and begin again.")

@@ -25,7 +25,7 @@ pub struct Found {
 }
 
 /// Whether a text could be the id of a device in the archive.
-pub(super) fn storable(device_id: &str) -> bool {
+pub(crate) fn storable(device_id: &str) -> bool {
     !device_id.is_empty() && ids::storable_key(device_id, "device id").is_ok()
 }
 

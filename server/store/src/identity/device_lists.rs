@@ -6,6 +6,7 @@ use crate::table::Table;
 use crate::value::{Row, Value, id_set};
 use crate::{Change, Stream};
 use kontor_model::{Nid, Pos, Result};
+use std::sync::Arc;
 
 /// Users whose devices or keys changed in `(since, until]`.
 ///
@@ -70,6 +71,15 @@ pub async fn members<S: Source>(source: &mut S, rooms: &[Nid]) -> Result<Vec<(Ni
                ON m.room_nid = w.id AND m.membership = 'join'";
     let rows = source.packed(sql, 2, vec![id_set(rooms.iter().copied())]).await?;
     rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
+}
+
+/// The Matrix id of a user.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn name<S: Source>(source: &mut S, user: Nid) -> Result<Option<Arc<str>>> {
+    let row = source.first("SELECT text FROM name WHERE nid = $1", vec![user.into()]).await?;
+    row.map(|row| Ok(row.text(0)?.into())).transpose()
 }
 
 /// How somebody stands to the reader at present.

@@ -77,7 +77,7 @@ pub async fn of_user_in<S: Source>(source: &mut S, user: Nid, rooms: &[Nid]) -> 
 }
 
 /// A user's memberships of the rooms in which something happened in `(since, until]`; of all rooms
-/// when the log does not reach back that far.
+/// when the log does not reach back that far. That a member's devices changed is nothing of a room's.
 ///
 /// # Errors
 /// See [`Source::all`].
@@ -90,7 +90,7 @@ pub async fn of_user_changed<S: Source>(
     let sql = concat!(
         my_room!(),
         "WHERE m.user_nid = $1 AND (m.room_nid IN (SELECT room_nid FROM stream_log \
-         WHERE position > $2 AND position <= $3 AND room_nid IS NOT NULL) \
+         WHERE position > $2 AND position <= $3 AND room_nid IS NOT NULL AND stream <> 4) \
          OR (SELECT min(position) FROM stream_log) > $2 + 1)"
     );
     source.packed(sql, 11, vec![user.into(), since.into(), until.into()]).await?.iter().map(read).collect()
