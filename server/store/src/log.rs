@@ -86,10 +86,11 @@ impl Log {
         Pos(self.recent().newest)
     }
 
-    /// What changed in `(since, until]`, or `None` when that is not all remembered.
+    /// What changed in `(since, until]`, or `None` when that is not all remembered. A reader may have
+    /// seen in the database what is not yet published here: then `since` is behind `until`.
     pub fn between(&self, since: Pos, until: Pos) -> Option<Vec<Entry>> {
         let recent = self.recent();
-        if since.0 < recent.before || until.0 > recent.newest {
+        if since.0 < recent.before || until.0 > recent.newest || since > until {
             return None;
         }
         let from = recent.entries.partition_point(|entry| entry.pos <= since.0);
@@ -265,6 +266,7 @@ mod tests {
         assert_eq!(log.between(Pos(6), Pos(8)).unwrap().len(), 2);
         assert!(log.between(Pos(4), Pos(8)).is_none(), "older than what is remembered");
         assert!(log.between(Pos(6), Pos(9)).is_none(), "newer than what is known");
+        assert!(log.between(Pos(9), Pos(8)).is_none(), "seen in the database before it was published");
     }
 
     #[test]
