@@ -182,7 +182,7 @@ impl Flows {
             None => self.rooms.typing.active(),
         };
         let mut outcome = collect(&mut reading, request, start, &typing).await?;
-        outcome.at = SyncToken { pos: guard.newest, ephemeral, process: self.rooms.typing.process() };
+        outcome.at = SyncToken { pos: guard.newest, ephemeral, process: self.rooms.typing.process(), to_device: guard.newest };
         Ok(outcome)
     }
 
@@ -255,7 +255,7 @@ async fn collect(
     let lists = reach.lists.iter().map(|(name, list)| (name.clone(), List { count: list.count })).collect();
     Ok(Outcome {
         answer: Answer { lists, rooms: told.rooms, extensions, ..Answer::default() },
-        at: SyncToken { pos: reading.until, ephemeral: 0, process: 0 },
+        at: SyncToken { pos: reading.until, ephemeral: 0, process: 0, to_device: reading.until },
         next: plan.next,
         members,
         watched: directory.watched().collect(),

@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn tokens_survive_the_round_trip_and_forged_ones_are_unknown() {
-        let at = SyncToken { pos: Pos(42), ephemeral: 7, process: 0xfeed };
+        let at = SyncToken { pos: Pos(42), ephemeral: 7, process: 0xfeed, to_device: Pos(42) };
         let token = Token { state: 5, at };
         assert_eq!(token.to_string().parse::<Token>().unwrap(), token);
         for forged in ["", "k1_", "k1_5", "k1_-5_s1_1_1_1", "k1_x_s1_1_1_1", "s1_1_1_1", "k1_5_s1_1_1"] {
