@@ -59,10 +59,8 @@ impl Flows {
         if parents.is_empty() {
             return Ok(());
         }
-        let mut ignored = Vec::new();
-        for name in rooms.iter().flat_map(|room| room.viewer.ignored).collect::<HashSet<_>>() {
-            ignored.extend(self.store.known_name(name).await?);
-        }
+        let ignored: HashSet<_> = rooms.iter().flat_map(|room| room.viewer.ignored).collect();
+        let ignored = self.nids_of(ignored).await?;
         let ranges: Vec<_> = rooms.iter().flat_map(ranges).collect();
         let seen = Seen { user: asker.user, ignored: &ignored, ranges: &ranges };
         let mut found = Found::default();

@@ -235,6 +235,16 @@ impl<'a> RoomReading<'a> {
         }
     }
 
+    /// Users that the reader ignores.
+    pub fn ignored(&self) -> &HashSet<String> {
+        &self.ignored
+    }
+
+    /// The parts of the room that the reader may see: room, `after`, `until`.
+    pub fn ranges(&self) -> Vec<(Nid, i64, i64)> {
+        self.visibility.ranges().into_iter().map(|(after, until)| (self.room, after, until)).collect()
+    }
+
     /// Tokens ahead of the server were not given out by it.
     pub fn check(&self, token: RoomToken) -> Result<()> {
         if token.0 > self.newest {
@@ -252,7 +262,7 @@ impl<'a> RoomReading<'a> {
     }
 
     /// Events from a place on, and where the next page begins if there may be more.
-    async fn page(
+    pub(crate) async fn page(
         &mut self,
         from: i64,
         request: &PageRequest,

@@ -19,6 +19,7 @@ pub mod post;
 pub mod profile_change;
 pub mod redact;
 pub mod report;
+pub mod relations;
 pub mod room_state;
 pub mod send;
 pub mod sliding;

@@ -80,6 +80,14 @@ impl Viewer<'_> {
         (shown && !ignored).then(|| self.visible(row))
     }
 
+    /// A message event as the reader may see it if only its place counts, without its content: so the
+    /// root of a thread is told whose sender the reader ignores, as clients would show it.
+    pub fn see_without_content(&self, row: &EventRow) -> Option<VisibleEvent> {
+        let content = RawValue::from_string("{}".to_owned()).ok()?;
+        let hollow = EventRow { content, extra: None, replaces: None, txn_id: None, ..row.clone() };
+        row.ord.is_some_and(|ord| self.visibility.may_see(ord)).then(|| self.visible(Arc::new(hollow)))
+    }
+
     /// A state event that belongs to a state the reader is entitled to as a whole, whenever it was
     /// set: the current state for members, the state at their leave for those who left.
     pub fn see_state(&self, row: impl Into<Arc<EventRow>>) -> Option<VisibleEvent> {

@@ -88,7 +88,8 @@ impl Visibility {
     /// The parts of the room that may be shown, as `(after, until]`, oldest first: what
     /// [`Self::may_see`] says of every place.
     pub fn ranges(&self) -> Vec<(i64, i64)> {
-        let turns = self.visibility.iter().map(|turn| turn.0).chain(self.membership.iter().map(|turn| turn.0));
+        let turns =
+            self.visibility.iter().map(|turn| turn.0).chain(self.membership.iter().map(|turn| turn.0));
         let mut turns: Vec<i64> = turns.filter(|ord| *ord > i64::MIN).collect();
         turns.sort_unstable();
         turns.dedup();
@@ -201,9 +202,15 @@ mod tests {
             histories(&[], &[]),
             histories(&[(1, "shared")], &[(5, "join"), (10, "leave")]),
             histories(&[(1, "joined")], &[(3, "invite"), (5, "join")]),
-            histories(&[(1, "invited"), (2, "shared"), (7, "joined")], &[(3, "invite"), (4, "join"), (9, "ban")]),
+            histories(
+                &[(1, "invited"), (2, "shared"), (7, "joined")],
+                &[(3, "invite"), (4, "join"), (9, "ban")],
+            ),
             histories(&[(1, "world_readable"), (8, "joined")], &[]),
-            histories(&[(1, "shared")], &[(5, "join"), (6, "join"), (10, "leave"), (20, "join"), (30, "leave")]),
+            histories(
+                &[(1, "shared")],
+                &[(5, "join"), (6, "join"), (10, "leave"), (20, "join"), (30, "leave")],
+            ),
             Visibility::of_member(),
         ];
         for visibility in cases {

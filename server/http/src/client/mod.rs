@@ -21,12 +21,14 @@ mod receipts;
 mod register;
 mod reports;
 mod room_keys;
+mod relations;
 mod room_state;
 mod send;
 mod session;
 mod sliding;
 mod sync;
 mod to_device;
+mod threads;
 mod typing;
 mod uia;
 mod upgrade;
@@ -65,5 +67,7 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = upgrade::routes(routes);
     let routes = room_keys::routes(routes);
     let routes = send::routes(routes);
+    let routes = relations::routes(routes);
+    let routes = threads::routes(routes);
     history::routes(routes)
 }

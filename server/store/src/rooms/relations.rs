@@ -27,11 +27,7 @@ pub struct Seen<'a> {
 
 impl Seen<'_> {
     fn values(self) -> Vec<Value> {
-        vec![
-            self.user.into(),
-            id_set(self.ignored.iter().copied()),
-            triple_set(self.ranges.iter().copied()),
-        ]
+        vec![self.user.into(), id_set(self.ignored.iter().copied()), triple_set(self.ranges.iter().copied())]
     }
 }
 
@@ -103,4 +99,108 @@ pub async fn children<S: Source>(source: &mut S, seen: Seen<'_>, parents: &[Nid]
         }
     }
     Ok(found)
+}
+
+/// Which events that relate to one are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The room.
+    pub room: Nid,
+    /// The event that they relate to.
+    pub parent: &'a str,
+    /// How; in any way if empty.
+    pub rel_type: &'a str,
+    /// Their type; any if empty.
+    pub kind: &'a str,
+    /// How many relations away they may be.
+    pub depth: i64,
+    /// Places after this one …
+    pub after: i64,
+    /// … and up to this one.
+    pub until: i64,
+    /// Whether the newest are wanted first.
+    pub backward: bool,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Events that relate to one, as far as the reader may see them: numeric ids in the wanted order. An
+/// event counts only if all relations between are of the wanted kind.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn page<S: Source>(source: &mut S, seen: Seen<'_>, wanted: Wanted<'_>) -> Result<Vec<Nid>> {
+    macro_rules! found {
+        ($order:literal) => {
+            concat!(
+                "WITH RECURSIVE seen AS MATERIALIZED (SELECT t.a, t.b, t.c FROM TRIPLE_SET($3) t), \
+                 found(nid, id, ord, depth) AS (\
+                 SELECT c.event_nid, c.event_id, c.ord, 1 FROM event c WHERE c.relates_to = $4 \
+                 AND c.room_nid = $5 AND ($6 = '' OR c.rel_type = $6) AND ($7 = '' OR c.type = $7) AND ",
+                counts!(),
+                "UNION ALL SELECT c.event_nid, c.event_id, c.ord, f.depth + 1 FROM found f \
+                 JOIN event c ON c.relates_to = f.id WHERE f.depth < $8 AND c.room_nid = $5 \
+                 AND ($6 = '' OR c.rel_type = $6) AND ($7 = '' OR c.type = $7) AND ",
+                counts!(),
+                ") SELECT nid AS c1, ord AS c2 FROM found WHERE ord > $9 AND ord <= $10 AND $1 = $1 ORDER BY ord",
+                $order,
+                " LIMIT $11"
+            )
+        };
+    }
+    let sql = if wanted.backward { found!(" DESC") } else { found!("") };
+    let mut values = seen.values();
+    values.extend([wanted.parent.into(), wanted.room.into(), wanted.rel_type.into(), wanted.kind.into()]);
+    values.extend([wanted.depth.into(), wanted.after.into(), wanted.until.into(), wanted.limit.into()]);
+    let rows = source.packed(sql, 2, values).await?;
+    let mut found: Vec<(i64, Nid)> =
+        rows.iter().map(|row| Ok((row.int(1)?, row.int(0)?))).collect::<Result<_>>()?;
+    found.sort_unstable();
+    if wanted.backward {
+        found.reverse();
+    }
+    Ok(found.into_iter().map(|(_, nid)| nid).collect())
+}
+
+/// A thread of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// The event that it begins with.
+    pub event: Nid,
+    /// Place of its newest event that the reader may see.
+    pub latest: i64,
+}
+
+/// Threads of a room whose newest event is at `until` or before it, the one with the newest event
+/// first; with `participated` those in which the reader wrote, or which the reader began.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn threads<S: Source>(
+    source: &mut S,
+    seen: Seen<'_>,
+    room: Nid,
+    until: i64,
+    participated: bool,
+    limit: i64,
+) -> Result<Vec<Root>> {
+    let sql = concat!(
+        "WITH seen AS MATERIALIZED (SELECT t.a, t.b, t.c FROM TRIPLE_SET($3) t), \
+         threads AS MATERIALIZED (SELECT c.relates_to AS root, max(c.ord) AS latest, \
+         max(CASE WHEN c.sender_nid = $1 THEN 1 ELSE 0 END) AS own FROM event c \
+         WHERE c.room_nid = $4 AND c.rel_type = 'm.thread' AND ",
+        counts!(),
+        "GROUP BY c.relates_to) \
+         SELECT p.event_nid AS c1, t.latest AS c2 FROM threads t CROSS JOIN event p \
+         WHERE p.event_id = t.root AND p.room_nid = $4 AND p.relates_to IS NULL AND p.state_key_nid IS NULL \
+         AND EXISTS (SELECT 1 FROM seen v WHERE v.a = p.room_nid AND p.ord > v.b AND p.ord <= v.c) \
+         AND t.latest <= $5 AND ($6 = 0 OR t.own = 1 OR p.sender_nid = $1) ORDER BY t.latest DESC LIMIT $7"
+    );
+    let mut values = seen.values();
+    values.extend([room.into(), until.into(), participated.into(), limit.into()]);
+    let rows = source.packed(sql, 2, values).await?;
+    let read = |row: &crate::Row| Ok(Root { event: row.int(0)?, latest: row.int(1)? });
+    let mut roots: Vec<Root> = rows.iter().map(read).collect::<Result<_>>()?;
+    roots.sort_unstable_by_key(|root| std::cmp::Reverse(root.latest));
+    Ok(roots)
 }
