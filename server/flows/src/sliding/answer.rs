@@ -1,9 +1,11 @@
 //! The answer of sliding sync, in the form of its unstable endpoint.
 
+use crate::encryption::{DeviceLists, KeyCounts, ToDevice};
 use crate::sync::answer::Plain;
 use kontor_rooms::{StrippedEvent, VisibleEvent};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The whole answer.
 #[derive(Debug, Default, Serialize)]
@@ -100,6 +102,12 @@ pub struct Hero {
 /// What was asked for besides rooms.
 #[derive(Debug, Default, Serialize)]
 pub struct Extensions {
+    /// Messages to the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_device: Option<Messages>,
+    /// What encryption needs to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub e2ee: Option<Encryption>,
     /// Account data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_data: Option<AccountData>,
@@ -109,6 +117,30 @@ pub struct Extensions {
     /// Who types: one event for each room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub typing: Option<ByRoom<Plain>>,
+}
+
+/// Messages to the device.
+#[derive(Debug, Serialize)]
+pub struct Messages {
+    /// Where the next request goes on with them.
+    pub next_batch: String,
+    /// Oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<ToDevice>,
+}
+
+/// What encryption needs to know.
+#[derive(Debug, Serialize)]
+pub struct Encryption {
+    /// Whose devices the client must look at again.
+    #[serde(skip_serializing_if = "DeviceLists::is_empty")]
+    pub device_lists: DeviceLists,
+    /// How the device's own keys stand.
+    #[serde(flatten)]
+    pub keys: Arc<KeyCounts>,
+    /// Whether they stand otherwise than the session was told last.
+    #[serde(skip)]
+    pub keys_changed: bool,
 }
 
 /// Account data.
@@ -141,7 +173,9 @@ impl Extensions {
             self.account_data.as_ref().is_none_or(|data| data.global.is_empty() && data.rooms.is_empty());
         let none =
             |by_room: &Option<ByRoom<Plain>>| by_room.as_ref().is_none_or(|list| list.rooms.is_empty());
-        no_data && none(&self.receipts) && none(&self.typing)
+        let messages = self.to_device.as_ref().is_some_and(|messages| !messages.events.is_empty());
+        let keys = self.e2ee.as_ref().is_some_and(|e2ee| e2ee.keys_changed || !e2ee.device_lists.is_empty());
+        no_data && !messages && !keys && none(&self.receipts) && none(&self.typing)
     }
 }
 

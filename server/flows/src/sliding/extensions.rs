@@ -3,11 +3,12 @@
 //! Each kind has its own mark for each room, since a client chooses for each of them which rooms it
 //! concerns.
 
-use super::answer::{AccountData, ByRoom, Extensions};
+use super::answer::{AccountData, ByRoom, Encryption, Extensions, Messages};
 use super::directory::Directory;
 use super::lists::Reach;
-use super::request::{OfRooms, Request};
+use super::request::{OfRooms, OnOff, Request, ToDevice};
 use super::told::{Mark, State, Told};
+use crate::encryption::DeviceLists;
 use crate::sync::Reading;
 use crate::sync::answer::Plain;
 use crate::sync::extras::plain;
@@ -109,7 +110,40 @@ impl Context<'_> {
             Some(rooms) => Some(ByRoom { rooms: self.typing(reading, &rooms)? }),
             None => None,
         };
-        Ok(Extensions { account_data, receipts, typing })
+        let (to_device, e2ee) = self.encryption(reading, next).await?;
+        Ok(Extensions { to_device, e2ee, account_data, receipts, typing })
+    }
+
+    /// Messages to the device, its keys, and the device lists of others.
+    async fn encryption(
+        &self,
+        reading: &mut Reading<'_>,
+        next: &mut State,
+    ) -> Result<(Option<Messages>, Option<Encryption>)> {
+        let wanted = &self.request.extensions;
+        let to_device = wanted.to_device.as_ref().filter(|wanted| wanted.enabled == Some(true));
+        let e2ee = OnOff::is_on(wanted.e2ee.as_ref());
+        next.devices = if e2ee { Mark::Live } else { next.devices.left_behind(self.stands_at()) };
+        if to_device.is_none() && !e2ee {
+            return Ok((None, None));
+        }
+        let received = to_device.map(|wanted| received(wanted, reading.until)).transpose()?;
+        let (flows, requester, until) = (reading.flows, reading.requester, reading.until);
+        let news = flows.device_news(&mut reading.snapshot, requester, received, until).await?;
+        let messages = to_device
+            .map(|_| Messages { next_batch: news.messages_until.0.to_string(), events: news.messages });
+        let mut encryption = None;
+        if e2ee {
+            let device_lists = match self.before.devices.since(self.stands_at()) {
+                Some(since) => {
+                    flows.device_lists(&mut reading.snapshot, requester, Pos(since), until).await?
+                }
+                None => DeviceLists::default(),
+            };
+            let (keys, keys_changed) = (news.counts, news.counts_changed);
+            encryption = Some(Encryption { device_lists, keys, keys_changed });
+        }
+        Ok((messages, encryption))
     }
 
     async fn account_data(&self, reading: &mut Reading<'_>, rooms: &HashSet<Nid>) -> Result<AccountData> {
@@ -212,6 +246,15 @@ impl Context<'_> {
         }
         Ok(told)
     }
+}
+
+/// Up to where the client has messages. They have their own token, since they must not be lost with
+/// a connection.
+fn received(wanted: &ToDevice, until: Pos) -> Result<Pos> {
+    let Some(since) = wanted.since.as_deref().filter(|since| !since.is_empty()) else { return Ok(Pos(0)) };
+    let digits = since.len() <= 18 && since.bytes().all(|byte| byte.is_ascii_digit());
+    let since = since.parse::<i64>().ok().filter(|since| digits && *since <= until.0);
+    since.map(Pos).ok_or_else(|| Error::invalid_param("to_device.since was not given out by this server."))
 }
 
 /// Whether anything of a stream can have changed for the reader, as far as memory tells.

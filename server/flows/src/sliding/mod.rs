@@ -28,7 +28,7 @@ use crate::sync::{self, Reading, ignored_users};
 use answer::{Answer, List};
 use directory::Directory;
 use extensions::{Context, has_news};
-use kontor_model::{Code, Error, Nid, Pos, Requester, Result, SyncToken};
+use kontor_model::{Code, Error, Nid, Pos, Requester, Result};
 use kontor_store::identity::sessions;
 use kontor_store::log::Topic;
 use kontor_store::rooms::receipts;
@@ -43,7 +43,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use told::{State, Token};
+use told::{Place, State, Token};
 
 /// Longest wait of a long poll; longer ones are cut.
 const MAX_WAIT: Duration = Duration::from_secs(120);
@@ -69,7 +69,7 @@ struct Start {
 /// An answer, what the client will have been told with it, and who wakes those who wait.
 struct Outcome {
     answer: Answer,
-    at: SyncToken,
+    at: Place,
     next: State,
     members: Members,
     watched: Vec<Nid>,
@@ -161,7 +161,7 @@ impl Flows {
         let mut snapshot = self.store.snapshot().await?;
         let guard = sessions::guard(&mut snapshot, requester.session, requester.user).await?;
         kontor_identity::sessions::stands(&guard, requester)?;
-        let pos = start.token.map(|token| token.pos());
+        let pos = start.token.map(|token| token.at.pos);
         if pos.is_some_and(|pos| pos > guard.newest) || own.is_some_and(|at| at.ephemeral > ephemeral) {
             return Err(unknown_pos());
         }
@@ -182,7 +182,7 @@ impl Flows {
             None => self.rooms.typing.active(),
         };
         let mut outcome = collect(&mut reading, request, start, &typing).await?;
-        outcome.at = SyncToken { pos: guard.newest, ephemeral, process: self.rooms.typing.process(), to_device: guard.newest };
+        outcome.at = Place { pos: guard.newest, ephemeral, process: self.rooms.typing.process() };
         Ok(outcome)
     }
 
@@ -219,7 +219,7 @@ async fn collect(
     typing: &HashSet<Nid>,
 ) -> Result<Outcome> {
     let state = &start.kept.state;
-    let pos = start.token.map(|token| token.pos());
+    let pos = start.token.map(|token| token.at.pos);
     let directory = Directory::of(reading).await?;
     let by_dm = request.lists.values().filter_map(|list| list.filters.as_ref()).any(|f| f.is_dm.is_some());
     let changed = pos.is_none_or(|pos| has_news(reading, pos, Stream::AccountData));
@@ -255,7 +255,7 @@ async fn collect(
     let lists = reach.lists.iter().map(|(name, list)| (name.clone(), List { count: list.count })).collect();
     Ok(Outcome {
         answer: Answer { lists, rooms: told.rooms, extensions, ..Answer::default() },
-        at: SyncToken { pos: reading.until, ephemeral: 0, process: 0, to_device: reading.until },
+        at: Place::default(),
         next: plan.next,
         members,
         watched: directory.watched().collect(),

@@ -151,9 +151,15 @@ async fn tell_outside(
     }
     let user = reading.user();
     let mine: Vec<MyRoom> = members::of_user_in(&mut reading.snapshot, user, &ids).await?;
-    let stamps: HashMap<&str, i64> = mine.iter().map(|my| (my.room_id.as_str(), my.pos)).collect();
-    for (room_id, events) in reading.stripped(&mine).await? {
-        let bump_stamp = stamps.get(room_id.as_str()).copied();
+    let stamps: HashMap<String, i64> = mine.iter().map(|my| (my.room_id.clone(), my.pos)).collect();
+    let (knocks, invites): (Vec<MyRoom>, Vec<MyRoom>) =
+        mine.into_iter().partition(|my| my.membership == "knock");
+    let invited = reading.invited(&invites).await?.into_iter();
+    let knocked = reading.knocked(&knocks).await?.into_iter();
+    let told = (invited.map(|(room_id, invited)| (room_id, invited.invite_state.events)))
+        .chain(knocked.map(|(room_id, knocked)| (room_id, knocked.knock_state.events)));
+    for (room_id, events) in told {
+        let bump_stamp = stamps.get(&room_id).copied();
         let room = Room { initial: true, invite_state: Some(events), bump_stamp, ..Room::default() };
         rooms.insert(room_id, room);
     }

@@ -5,7 +5,7 @@
 //! happens in them, this does not change and nothing is written.
 
 use super::wanted::RequiredState;
-use kontor_model::{Error, Nid, Pos, Result, SyncToken};
+use kontor_model::{Error, Nid, Pos, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -181,18 +181,29 @@ impl State {
     }
 }
 
-/// Where a connection stands: `k1_{state}_{sync token}`.
+/// Up to where a connection was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Everything up to here.
+    pub pos: Pos,
+    /// Changes of typing up to here, if `process` is the reader's own.
+    pub ephemeral: u64,
+    /// Random identity of the process that counted them.
+    pub process: u64,
+}
+
+/// Where a connection stands: `k1_{state}_{pos}_{ephemeral}_{process}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     /// What the connection was told; 0 = nothing that is worth remembering.
     pub state: Nid,
     /// Up to where.
-    pub at: SyncToken,
+    pub at: Place,
 }
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "k1_{}_{}", self.state, self.at)
+        write!(f, "k1_{}_{}_{}_{:x}", self.state, self.at.pos.0, self.at.ephemeral, self.at.process)
     }
 }
 
@@ -200,20 +211,17 @@ impl FromStr for Token {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let parts = text.strip_prefix("k1_").and_then(|rest| rest.split_once('_'));
-        let (state, at) = parts.ok_or_else(super::unknown_pos)?;
-        if state.len() > 18 || !state.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(super::unknown_pos());
-        }
-        let state = state.parse().map_err(|_| super::unknown_pos())?;
-        Ok(Self { state, at: at.parse().map_err(|_| super::unknown_pos())? })
-    }
-}
-
-impl Token {
-    /// Everything up to here was told.
-    pub fn pos(&self) -> Pos {
-        self.at.pos
+        let parts: Vec<&str> = text.strip_prefix("k1_").unwrap_or_default().split('_').collect();
+        let [state, pos, ephemeral, process] = parts.as_slice() else { return Err(super::unknown_pos()) };
+        let number = |text: &str| {
+            let digits = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<i64>().ok().filter(|_| digits).ok_or_else(super::unknown_pos)
+        };
+        let ephemeral = u64::try_from(number(ephemeral)?).map_err(|_| super::unknown_pos())?;
+        let process = Some(process).filter(|text| text.len() <= 16);
+        let process = process.and_then(|text| u64::from_str_radix(text, 16).ok());
+        let process = process.ok_or_else(super::unknown_pos)?;
+        Ok(Self { state: number(state)?, at: Place { pos: Pos(number(pos)?), ephemeral, process } })
     }
 }
 
@@ -240,10 +248,10 @@ mod tests {
 
     #[test]
     fn tokens_survive_the_round_trip_and_forged_ones_are_unknown() {
-        let at = SyncToken { pos: Pos(42), ephemeral: 7, process: 0xfeed, to_device: Pos(42) };
+        let at = Place { pos: Pos(42), ephemeral: 7, process: 0xfeed };
         let token = Token { state: 5, at };
         assert_eq!(token.to_string().parse::<Token>().unwrap(), token);
-        for forged in ["", "k1_", "k1_5", "k1_-5_s1_1_1_1", "k1_x_s1_1_1_1", "s1_1_1_1", "k1_5_s1_1_1"] {
+        for forged in ["", "k1_", "k1_5", "k1_-5_1_1_1", "k1_x_1_1_1", "s1_1_1_1", "k1_5_1_1", "k1_5_1_1_g"] {
             let refused = forged.parse::<Token>().unwrap_err();
             assert_eq!(refused.code, kontor_model::Code::UnknownPos, "{forged}");
         }

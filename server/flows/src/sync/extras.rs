@@ -199,12 +199,12 @@ impl Reading<'_> {
         Ok(told)
     }
 
-    pub(super) async fn invited(&mut self, rooms: &[MyRoom]) -> Result<BTreeMap<String, Invited>> {
+    pub(crate) async fn invited(&mut self, rooms: &[MyRoom]) -> Result<BTreeMap<String, Invited>> {
         let told = self.stripped(rooms).await?;
         Ok(told.into_iter().map(|(id, events)| (id, Invited { invite_state: events.into() })).collect())
     }
 
-    pub(super) async fn knocked(&mut self, rooms: &[MyRoom]) -> Result<BTreeMap<String, Knocked>> {
+    pub(crate) async fn knocked(&mut self, rooms: &[MyRoom]) -> Result<BTreeMap<String, Knocked>> {
         let told = self.stripped(rooms).await?;
         Ok(told.into_iter().map(|(id, events)| (id, Knocked { knock_state: events.into() })).collect())
     }
