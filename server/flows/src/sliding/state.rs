@@ -8,8 +8,9 @@ use super::memory::Members;
 use super::plan::{Part, Plan};
 use super::timelines::{Timeline, viewer};
 use super::wanted::MEMBER;
+use crate::Flows;
 use crate::sync::Reading;
-use kontor_model::{Nid, Result};
+use kontor_model::{Nid, Requester, Result};
 use kontor_rooms::{Viewer, Visibility, VisibleEvent};
 use kontor_store::rooms::events::{self, EventRow};
 use kontor_store::rooms::members::{self, Hero, Roster};
@@ -67,7 +68,7 @@ pub(super) async fn read(
     let mut wishes = Wishes::default();
     let mut lazy: HashSet<(Nid, Nid)> = HashSet::new();
     for part in &plan.parts {
-        wishes.add(reading, part, rosters.contains_key(&part.entry.room)).await?;
+        wishes.add(reading.flows, reading.requester, part, rosters.contains_key(&part.entry.room)).await?;
         let Some(timeline) = timelines.get(&part.entry.room) else { continue };
         if part.wanted.state.is_lazy() {
             lazy.extend(unknown_members(part, timeline, known));
@@ -151,10 +152,10 @@ fn unknown_members(part: &Part, timeline: &Timeline, known: &mut Members) -> Vec
 }
 
 impl Wishes {
-    async fn add(&mut self, reading: &Reading<'_>, part: &Part, named: bool) -> Result<()> {
+    async fn add(&mut self, flows: &Flows, requester: &Requester, part: &Part, named: bool) -> Result<()> {
         let room = part.entry.room;
         let state = &part.wanted.state;
-        let me = reading.requester.user_id.as_str();
+        let me = requester.user_id.as_str();
         if part.left || (part.initial && state.names(MEMBER, me, me)) {
             // Whoever is told a room must be told that it was left.
             self.events.insert(part.entry.event);
@@ -180,11 +181,8 @@ impl Wishes {
                 self.members.push(room);
             } else {
                 for user in state.single_members(me) {
-                    let nid = if user == me {
-                        Some(reading.user())
-                    } else {
-                        reading.flows.store.known_name(user).await?
-                    };
+                    let nid =
+                        if user == me { Some(requester.user) } else { flows.store.known_name(user).await? };
                     self.pairs.extend(nid.map(|nid| (room, nid)));
                 }
             }
