@@ -27,6 +27,7 @@ pub fn command(language: Language) -> Command {
         .arg(option("ca-file", "FILE", text(Text::CaHelp)).global(true))
         .arg(option("lang", "LANG", text(Text::LangHelp)).global(true))
         .subcommand(user(language))
+        .subcommand(notice(language))
         .subcommand(
             Command::new("report")
                 .about(text(Text::ReportHelp))
@@ -74,6 +75,35 @@ fn user(language: Language) -> Command {
                 .arg(output(language)),
         )
         .subcommand(Command::new("list").about(text(Text::ListHelp)).arg(output(language)))
+        .subcommand(named("lock", text(Text::LockHelp), language))
+        .subcommand(named("unlock", text(Text::UnlockHelp), language))
+        .subcommand(named("suspend", text(Text::SuspendHelp), language))
+        .subcommand(named("unsuspend", text(Text::UnsuspendHelp), language))
+        .subcommand(
+            named("deactivate", text(Text::DeactivateHelp), language)
+                .arg(flag("erase", text(Text::EraseHelp))),
+        )
+}
+
+/// A command about one account.
+fn named(name: &'static str, help: &'static str, language: Language) -> Command {
+    let who = Arg::new("name").value_name("NAME").required(true).help(Text::NameHelp.of(language));
+    Command::new(name).about(help).arg(who)
+}
+
+fn notice(language: Language) -> Command {
+    let text = |text: Text| text.of(language);
+    let words = Arg::new("text").value_name("TEXT").required(true).help(text(Text::NoticeTextHelp));
+    let send = Command::new("send")
+        .about(text(Text::NoticeSendHelp))
+        .arg(words)
+        .arg(option("to", "NAME", text(Text::NameHelp)).required_unless_present("everybody"))
+        .arg(flag("everybody", text(Text::EverybodyHelp)).conflicts_with("to"));
+    Command::new("notice")
+        .about(text(Text::NoticeHelp))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(send)
 }
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {

@@ -7,6 +7,8 @@ mod cli;
 mod failure;
 mod language;
 mod login;
+mod moderate;
+mod notice;
 mod output;
 mod pages;
 mod report;
@@ -47,6 +49,11 @@ async fn run(matches: &ArgMatches, token: Option<String>, language: Language) ->
         Some(("user", user)) => match user.subcommand() {
             Some(("create", create)) => user::create(&server, create, language).await,
             Some(("list", list)) => user::list(&server, list, language).await,
+            Some((word, named)) => moderate::moderate(&server, word, named, language).await,
+            None => Ok(()),
+        },
+        Some(("notice", notice)) => match notice.subcommand() {
+            Some(("send", send)) => notice::send(&server, send, language).await,
             _ => Ok(()),
         },
         Some(("report", report)) => match report.subcommand() {
@@ -127,6 +134,29 @@ mod tests {
         let requests = serving.join().expect("served");
         assert!(requests[0].starts_with("GET /_kontor/admin/v1/people?limit=500 "), "{requests:?}");
         assert!(requests[1].starts_with("GET /_kontor/admin/v1/people?limit=500&from=a+b "), "{requests:?}");
+    }
+
+    #[test]
+    fn an_account_is_named_by_its_name_or_its_whole_id() {
+        let me = ("200 OK", r#"{"user_id":"@root:x"}"#);
+        let (url, serving) = server(vec![me, ("200 OK", r#"{"locked":true}"#)]);
+        assert_eq!(ask(&url, &["user", "lock", "anna"], Some("t")), Ok(()));
+        let request = serving.join().expect("served").remove(1);
+        assert!(request.starts_with("PUT /_matrix/client/v1/admin/lock/@anna:x "), "{request}");
+        assert!(request.ends_with(r#"{"locked":true}"#), "{request}");
+        let (url, serving) = server(vec![("200 OK", "{}")]);
+        assert_eq!(ask(&url, &["user", "deactivate", "@bob:x", "--erase"], Some("t")), Ok(()));
+        let request = serving.join().expect("served").remove(0);
+        assert!(request.starts_with("POST /_kontor/admin/v1/people/@bob:x/deactivate "), "{request}");
+        assert!(request.ends_with(r#"{"erase":true}"#), "{request}");
+    }
+
+    #[test]
+    fn a_notice_goes_to_one_person_or_to_everybody() {
+        let (url, serving) = server(vec![("200 OK", r#"{"notice_id":"1"}"#)]);
+        assert_eq!(ask(&url, &["notice", "send", "Hello", "--everybody"], Some("t")), Ok(()));
+        let request = serving.join().expect("served").remove(0);
+        assert!(request.ends_with(r#"{"body":"Hello","everybody":true}"#), "{request}");
     }
 
     #[test]

@@ -100,6 +100,54 @@ texts! {
         pl: "Wypisz zgłoszenia wiadomości, pokojów i osób, od najnowszych",
         uk: "Показати скарги на повідомлення, кімнати й людей, від найновіших",
     }
+    /// Help of `user lock`.
+    LockHelp {
+        en: "Lock an account: nothing is served to it until it is unlocked",
+        pl: "Zablokuj konto: serwer nie obsługuje go aż do odblokowania",
+        uk: "Заблокувати обліковий запис: сервер не обслуговує його до розблокування",
+    }
+    /// Help of `user unlock`.
+    UnlockHelp { en: "Unlock an account", pl: "Odblokuj konto", uk: "Розблокувати обліковий запис" }
+    /// Help of `user suspend`.
+    SuspendHelp {
+        en: "Suspend an account: it reads, but does nothing that others would see",
+        pl: "Zawieś konto: może czytać, ale nie robi nic, co widzieliby inni",
+        uk: "Призупинити обліковий запис: він читає, але не робить нічого, що бачили б інші",
+    }
+    /// Help of `user unsuspend`.
+    UnsuspendHelp {
+        en: "End the suspension of an account",
+        pl: "Zakończ zawieszenie konta",
+        uk: "Скасувати призупинення облікового запису",
+    }
+    /// Help of `user deactivate`.
+    DeactivateHelp {
+        en: "Close an account for good: it leaves all rooms, and its name stays taken",
+        pl: "Zamknij konto na zawsze: opuszcza wszystkie pokoje, a jego nazwa pozostaje zajęta",
+        uk: "Закрити обліковий запис назавжди: він покидає всі кімнати, а його ім'я лишається зайнятим",
+    }
+    /// Help of `--erase`.
+    EraseHelp {
+        en: "Do not show what it wrote to people who join later",
+        pl: "Nie pokazuj tego, co napisało konto, ludziom, którzy dołączą później",
+        uk: "Не показувати написаного тим, хто приєднається пізніше",
+    }
+    /// Help of `notice`.
+    NoticeHelp { en: "Notices of the server", pl: "Komunikaty serwera", uk: "Повідомлення сервера" }
+    /// Help of `notice send`.
+    NoticeSendHelp {
+        en: "Tell one person or everybody something in the name of the server",
+        pl: "Przekaż coś jednej osobie albo wszystkim w imieniu serwera",
+        uk: "Повідомити щось одній людині або всім від імені сервера",
+    }
+    /// Help of the text of a notice.
+    NoticeTextHelp { en: "What to say", pl: "Treść komunikatu", uk: "Текст повідомлення" }
+    /// Help of `--everybody`.
+    EverybodyHelp {
+        en: "Tell everybody who has an account",
+        pl: "Przekaż wszystkim, którzy mają konto",
+        uk: "Повідомити всіх, хто має обліковий запис",
+    }
     /// Help of `setup`.
     SetupHelp {
         en: "Make the first administrator of a new server",
@@ -173,6 +221,32 @@ texts! {
         en: "{user} is now the administrator of this server.",
         pl: "{user} jest teraz administratorem tego serwera.",
         uk: "{user} тепер адміністратор цього сервера.",
+    }
+    /// The account is locked.
+    LockedNow { en: "{user} is locked.", pl: "Konto {user} jest zablokowane.", uk: "{user} заблоковано." }
+    /// The account is unlocked.
+    UnlockedNow { en: "{user} is unlocked.", pl: "Konto {user} jest odblokowane.", uk: "{user} розблоковано." }
+    /// The account is suspended.
+    SuspendedNow { en: "{user} is suspended.", pl: "Konto {user} jest zawieszone.", uk: "{user} призупинено." }
+    /// The account is suspended no longer.
+    UnsuspendedNow {
+        en: "{user} is suspended no longer.",
+        pl: "Konto {user} nie jest już zawieszone.",
+        uk: "{user} більше не призупинено.",
+    }
+    /// The account is closed.
+    DeactivatedNow {
+        en: "{user} is closed and is leaving its rooms.",
+        pl: "Konto {user} jest zamknięte i opuszcza swoje pokoje.",
+        uk: "{user} закрито; обліковий запис покидає свої кімнати.",
+    }
+    /// One person was told.
+    NoticeSent { en: "The notice was sent.", pl: "Komunikat wysłano.", uk: "Повідомлення надіслано." }
+    /// Everybody is being told.
+    NoticeBegun {
+        en: "The notice is on its way to everybody.",
+        pl: "Komunikat jest wysyłany do wszystkich.",
+        uk: "Повідомлення надсилається всім.",
     }
     /// Column: address.
     ColumnUser { en: "USER", pl: "UŻYTKOWNIK", uk: "КОРИСТУВАЧ" }
