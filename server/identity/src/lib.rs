@@ -8,6 +8,7 @@ pub mod account_data;
 pub mod accounts;
 pub mod backup;
 mod deactivate;
+pub mod dehydrated;
 pub mod denied;
 pub mod devices;
 pub mod filter;

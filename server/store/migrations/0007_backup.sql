@@ -35,3 +35,12 @@ CREATE INDEX key_backup_session_id ON key_backup_session (backup_nid, session_id
 CREATE TABLE key_backup_trash (
     backup_nid BIGINT PRIMARY KEY
 );
+
+-- A device that takes room keys while none of its owner's other devices is there (MSC3814). It is a
+-- device as any other, but nobody is logged in with it.
+CREATE TABLE dehydrated_device (
+    user_nid BIGINT PRIMARY KEY,
+    device_id TEXT NOT NULL,
+    -- Its private keys, a JSON object that only the owner's clients can read.
+    device_data TEXT NOT NULL
+);

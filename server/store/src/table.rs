@@ -108,6 +108,7 @@ tables! {
     KeyBackupSession = "key_backup_session" Replace ["backup_nid", "room_id", "session_id"] ["is_verified",
         "first_message_index", "forwarded_count", "session_data"];
     KeyBackupTrash = "key_backup_trash" Keep ["backup_nid"] [];
+    DehydratedDevice = "dehydrated_device" Replace ["user_nid"] ["device_id", "device_data"];
     Threepid = "threepid" Refuse ["medium", "address"] ["user_nid", "validated_ts", "added_ts"];
     Validation = "validation" Refuse ["sid"] ["purpose", "medium", "address", "attempt", "next_link",
         "created_ts"];

@@ -5,6 +5,7 @@ mod account_data;
 mod aliases;
 mod create_room;
 mod cross_signing;
+mod dehydrated;
 mod devices;
 mod discovery;
 mod filters;
@@ -46,6 +47,7 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = session::routes(routes);
     let routes = account::routes(routes);
     let routes = devices::routes(routes);
+    let routes = dehydrated::routes(routes);
     let routes = keys::routes(routes);
     let routes = cross_signing::routes(routes);
     let routes = to_device::routes(routes);

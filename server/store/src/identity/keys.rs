@@ -270,6 +270,7 @@ impl Change {
             "DELETE FROM fallback_key WHERE user_nid = $1 AND device_id IN TEXT_SET($2)",
             "DELETE FROM to_device WHERE user_nid = $1 AND device_id IN TEXT_SET($2)",
             "DELETE FROM to_device_txn WHERE user_nid = $1 AND device_id IN TEXT_SET($2)",
+            "DELETE FROM dehydrated_device WHERE user_nid = $1 AND device_id IN TEXT_SET($2)",
             "DELETE FROM key_signature WHERE user_nid = $1 AND key_name IN TEXT_SET($2)",
             "DELETE FROM key_signature WHERE user_nid = $1 AND signer_nid = $1 \
              AND signer_key IN (SELECT 'ed25519:' || d.text FROM TEXT_SET($2) d)",
@@ -290,6 +291,7 @@ impl Change {
             "DELETE FROM fallback_key WHERE user_nid = $1 AND device_id <> $2",
             "DELETE FROM to_device WHERE user_nid = $1 AND device_id <> $2",
             "DELETE FROM to_device_txn WHERE user_nid = $1 AND device_id <> $2",
+            "DELETE FROM dehydrated_device WHERE user_nid = $1 AND device_id <> $2",
         ] {
             self.run(sql, vec![user.into(), except.into()]);
         }

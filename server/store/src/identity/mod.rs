@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod backup;
 pub mod closing;
 pub mod cross_signing;
+pub mod dehydrated;
 pub mod device_lists;
 pub mod devices;
 pub mod filters;
