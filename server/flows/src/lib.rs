@@ -24,6 +24,7 @@ pub mod room_state;
 pub mod send;
 pub mod sliding;
 pub mod state;
+pub mod push;
 pub mod sync;
 pub mod upgrade;
 

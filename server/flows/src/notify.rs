@@ -34,7 +34,7 @@ fn facts<'a>(event: &'a Pdu, kind: &'a str, content: &'a Value, room: &Head, mem
 
 /// Whether the event might want to highlight for everybody. Only then are the room's powers worth
 /// working out.
-fn mentions_room(content: &Value) -> bool {
+pub(crate) fn mentions_room(content: &Value) -> bool {
     let asked = content.get("m.mentions").and_then(|mentions| mentions.get("room"));
     let body = content.get("body").and_then(Value::as_str);
     asked == Some(&Value::Bool(true)) || body.is_some_and(|body| body.contains("@room"))

@@ -23,6 +23,7 @@ mod register;
 mod reports;
 mod room_keys;
 mod relations;
+mod pushers;
 mod room_state;
 mod send;
 mod session;
@@ -69,6 +70,7 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = upgrade::routes(routes);
     let routes = room_keys::routes(routes);
     let routes = send::routes(routes);
+    let routes = pushers::routes(routes);
     let routes = relations::routes(routes);
     let routes = threads::routes(routes);
     history::routes(routes)

@@ -201,6 +201,7 @@ impl Identity {
 mod tests {
     use super::*;
     use crate::testing::House;
+    use kontor_store::identity::sessions::NewSession;
     use serde_json::json;
 
     fn wish(change: impl FnOnce(&mut Value)) -> PusherWish {
@@ -211,6 +212,23 @@ mod tests {
         });
         change(&mut body);
         serde_json::from_value(body).unwrap()
+    }
+
+    /// Somebody who is logged in: pushers of ended sessions do not count.
+    async fn somebody(house: &House, user_id: &str) -> Requester {
+        let user = house.somebody(user_id).await;
+        let mut change = Change::default();
+        let new = NewSession {
+            session: house.store.nid().await.unwrap(),
+            user: user.user,
+            device_id: user.device_id.to_string(),
+            display_name: None,
+            kind: "password",
+            ts: 0,
+        };
+        change.open_session(new, false);
+        house.store.submit(change).await.unwrap();
+        user
     }
 
     async fn set(house: &House, user: &Requester, wish: &PusherWish) -> Result<()> {
@@ -244,7 +262,7 @@ mod tests {
     #[tokio::test]
     async fn a_pusher_is_set_changed_and_removed() {
         let house = House::new(|_| {}).await;
-        let me = house.somebody("@me:localhost").await;
+        let me = somebody(&house, "@me:localhost").await;
         set(&house, &me, &wish(|_| {})).await.unwrap();
         set(&house, &me, &wish(|body| body["lang"] = "pl".into())).await.unwrap();
         let rows = house.identity.pushers(&me).await.unwrap();
@@ -258,8 +276,8 @@ mod tests {
     #[tokio::test]
     async fn another_account_on_the_same_device_takes_the_key_over_unless_it_is_appended() {
         let house = House::new(|_| {}).await;
-        let anna = house.somebody("@anna:localhost").await;
-        let bert = house.somebody("@bert:localhost").await;
+        let anna = somebody(&house, "@anna:localhost").await;
+        let bert = somebody(&house, "@bert:localhost").await;
         set(&house, &anna, &wish(|_| {})).await.unwrap();
         set(&house, &bert, &wish(|body| body["append"] = true.into())).await.unwrap();
         assert_eq!(house.identity.pushers(&anna).await.unwrap().len(), 1);
@@ -271,7 +289,7 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_a_pusher_is_refused() {
         let house = House::new(|_| {}).await;
-        let me = house.somebody("@me:localhost").await;
+        let me = somebody(&house, "@me:localhost").await;
         type Case = (fn(&mut Value), Code);
         let cases: [Case; 11] = [
             (|body| drop(body.as_object_mut().unwrap().remove("kind")), Code::MissingParam),

@@ -2,7 +2,7 @@
 //! their rooms has pushers, and how rooms and people are called.
 
 use crate::db::Source;
-use crate::value::{Row, triple_set};
+use crate::value::{Row, id_set, triple_set};
 use kontor_model::{Ms, Nid, Result};
 
 /// An event that is news.
@@ -141,4 +141,15 @@ pub async fn called<S: Source>(source: &mut S, room: Nid, member: Nid) -> Result
                WHERE s.room_nid = $1 AND s.type = 'm.room.member' AND s.key_nid = $2";
     let rows = source.packed(sql, 2, vec![room.into(), member.into()]).await?;
     rows.iter().map(|row| Ok((row.text(0)?, content_alone(row.text(1)?)))).collect()
+}
+
+/// Whom users ignore: the content of `m.ignored_user_list`, JSON, of those who have one.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn ignored_lists<S: Source>(source: &mut S, users: &[Nid]) -> Result<Vec<(Nid, String)>> {
+    let sql = "SELECT user_nid AS c1, content AS c2 FROM account_data WHERE user_nid IN ID_SET($1) \
+               AND room_nid = 0 AND type = 'm.ignored_user_list'";
+    let rows = source.packed(sql, 2, vec![id_set(users.iter().copied())]).await?;
+    rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?))).collect()
 }
