@@ -9,13 +9,17 @@ pub mod alias;
 pub mod caller;
 mod carry;
 pub mod create_room;
+pub mod departure;
 pub mod discovery;
 pub mod encryption;
 pub mod history;
+pub mod mail;
 pub mod membership;
+pub mod notices;
 pub mod notify;
 mod people;
 pub mod post;
+mod presence;
 pub mod profile_change;
 pub mod redact;
 pub mod report;
@@ -64,6 +68,8 @@ pub struct Flows {
     pub settings: Settings,
     /// Tells which events are news for the members of a room.
     pub judge: Arc<dyn Judge>,
+    /// The way out for letters.
+    pub mail: mail::Mail,
     /// What transaction ids did lately.
     pub repeats: post::Repeats,
     /// What is remembered of sliding sync.

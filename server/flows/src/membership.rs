@@ -143,7 +143,10 @@ impl Flows {
     pub async fn leave(&self, by: &Caller<'_>, room_id: &RoomId, reason: Option<&str>) -> Result<()> {
         let user = &by.requester.user_id;
         let content = Membership { membership: "leave", reason, ..Membership::default() }.content();
-        let decide = |head: &Head| Ok((!has_left(head, user)).then(|| content.clone()));
+        let decide = |head: &Head| {
+            self.check_declining(head, user)?;
+            Ok((!has_left(head, user)).then(|| content.clone()))
+        };
         self.change_membership(by, room_id, user, &decide).await.map(|_| ())
     }
 
@@ -259,7 +262,10 @@ impl Flows {
                 self.invite_as(by, room_id, user, content).await?
             }
             Some("leave") if *user == by.requester.user_id => {
-                let decide = |head: &Head| Ok((!has_left(head, user)).then(|| content.clone()));
+                let decide = |head: &Head| {
+                    self.check_declining(head, user)?;
+                    Ok((!has_left(head, user)).then(|| content.clone()))
+                };
                 self.change_membership(by, room_id, user, &decide).await?
             }
             Some(_) => {

@@ -112,6 +112,7 @@ fn process(store: &Store, random: &Arc<dyn Random>) -> Flows {
         },
         judge: Arc::new(crate::notify::UsualRules),
         sliding: crate::sliding::Memory::default(),
+        mail: crate::mail::Mail::default(),
         memos: crate::sync::memo::Memos::default(),
         inboxes: crate::encryption::Inboxes::default(),
         repeats: crate::post::Repeats::default(),

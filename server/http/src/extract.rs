@@ -244,6 +244,24 @@ where
     }
 }
 
+/// A caller who need not be logged in, but must not show a token that is not good.
+pub struct MaybeCaller(pub Option<Caller>);
+
+impl<S> FromRequestParts<S> for MaybeCaller
+where
+    S: Send + Sync,
+    Arc<App>: FromRef<S>,
+{
+    type Rejection = ErrorResponse;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorResponse> {
+        match access_token(parts) {
+            None => Ok(Self(None)),
+            Some(_) => Ok(Self(Some(Caller::from_request_parts(parts, state).await?))),
+        }
+    }
+}
+
 fn missing_token() -> Error {
     Error::new(Code::MissingToken, "Log in first.")
 }

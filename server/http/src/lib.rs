@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod app;
 pub mod client;
+mod confirm;
 pub mod error;
 pub mod extract;
 mod guests;

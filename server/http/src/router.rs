@@ -1,7 +1,7 @@
 //! Which routes exist, and which of them a listener serves.
 
 use crate::app::App;
-use crate::{admin, client, health, middleware, setup};
+use crate::{admin, client, confirm, health, middleware, setup};
 use axum::Router;
 use axum::routing::MethodRouter;
 use kontor_model::{Code, Error};
@@ -20,6 +20,10 @@ pub enum Serve {
     Admin,
     /// Pages in the browser: the first administrator's set-up.
     Console,
+    /// What other homeservers ask: so far, who a widget's user is.
+    Federation,
+    /// Who somebody is, for others.
+    Identity,
     /// `/health/live` and `/health/ready`.
     Health,
     /// Prometheus text; its handler is the binary's.
@@ -32,6 +36,11 @@ pub fn router(app: Arc<App>, serve: &BTreeSet<Serve>) -> Router {
     if serve.contains(&Serve::Client) {
         routes = routes.merge(client::routes());
         routes = admin::client_routes(routes);
+        routes = confirm::routes(routes);
+    }
+    // Widgets ask where clients are served, unless a listener of its own is made for that.
+    if [Serve::Client, Serve::Federation, Serve::Identity].iter().any(|group| serve.contains(group)) {
+        routes = client::openid::public_routes(routes);
     }
     if serve.contains(&Serve::Media) {
         routes = client::media::routes(routes);

@@ -13,7 +13,7 @@ impl Identity {
     /// who join later. Submitting ends in `Conflict` when the account's state moved meanwhile.
     ///
     /// # Errors
-    /// `NotFound` when it is closed already; `Forbidden` for the last administrator.
+    /// `NotFound` when it is closed already.
     pub async fn deactivate_own(&self, requester: &Requester, erase: bool, actor: Actor) -> Result<Change> {
         let account = self.local_account(&requester.user_id).await?;
         self.deactivate(account, erase, actor).await

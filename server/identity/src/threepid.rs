@@ -10,7 +10,7 @@ use crate::tokens::hash;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kontor_model::random::{TOKEN_LENGTH, opaque};
-use kontor_model::{Code, Error, Language, Ms, Requester, Result};
+use kontor_model::{Code, Error, Language, Ms, Nid, Requester, Result, Secret};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 pub use kontor_store::identity::threepid::{ThreepidRow, ValidationRow};
@@ -209,7 +209,7 @@ impl Identity {
     }
 
     /// Gives a proven address to an account and uses the proof up.
-    pub(crate) fn give_address(&self, change: &mut Change, user: kontor_model::Nid, row: &ValidationRow) {
+    pub(crate) fn give_address(&self, change: &mut Change, user: Nid, row: &ValidationRow) {
         change.use_validation(&row.sid);
         let added_ts = self.now();
         let validated_ts = row.validated_ts.unwrap_or(added_ts);
@@ -241,18 +241,18 @@ impl Identity {
         Ok(change)
     }
 
-    /// Plans another password for the account that a proven address belongs to. With
-    /// `logout_devices` all its sessions end.
+    /// Plans another password for the account that a proven address belongs to, and returns which
+    /// that is. With `logout_devices` all its sessions end.
     ///
     /// # Errors
     /// `ThreepidNotFound` when it belongs to none that can log in; for a bad password.
     pub async fn reset_password(
         &self,
         proof: &ValidationRow,
-        password: &kontor_model::Secret<String>,
+        password: &Secret<String>,
         logout_devices: bool,
         actor: Actor,
-    ) -> Result<Change> {
+    ) -> Result<(Change, Nid)> {
         let mut reader = self.store.reader();
         let owner = threepid::owner(&mut reader, &proof.medium, &proof.address).await?;
         let account = match owner {
@@ -275,7 +275,7 @@ impl Identity {
         let mut audit = Audit::done(Action::UserPasswordReset, actor, now).on("user", account.user_id);
         audit.detail = Some(format!("{{\"by\":\"email\",\"logout_devices\":{logout_devices}}}"));
         change.audit(self.store.nid().await?, audit);
-        Ok(change)
+        Ok((change, account.user))
     }
 
     /// Whether the server can send mail, and so prove addresses.

@@ -5,7 +5,7 @@ use crate::config::{self, Config};
 use crate::serve::{Door, Exposition, Open};
 use crate::system::{SystemClock, SystemRandom};
 use crate::telemetry::Telemetry;
-use crate::{departments, housekeeping, signing_key};
+use crate::{departments, housekeeping, mail, signing_key};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
@@ -18,6 +18,7 @@ use kontor_media::Media;
 use kontor_model::{Clock, Error, Random};
 use kontor_rooms::{Rooms, Signer};
 use kontor_store::{Options, Store};
+use kontor_wire::Authorities;
 use ruma::ServerName;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -95,6 +96,8 @@ impl House {
         let media = Media::new(store.clone(), clock.clone(), random.clone(), options);
         let media = Arc::new(media.map_err(|error| sentence(&error))?);
         let (stop, stopping) = watch::channel(false);
+        let authorities = Authorities::read(&config.outbound.extra_ca_files)?;
+        let mail = mail::way(config, &authorities)?;
         let flows = Arc::new(Flows {
             store: store.clone(),
             rooms: rooms.clone(),
@@ -104,6 +107,7 @@ impl House {
             settings: departments::flows(config, server_name.clone()),
             judge: Arc::new(kontor_flows::notify::UsualRules),
             sliding: kontor_flows::sliding::Memory::default(),
+            mail,
             memos: kontor_flows::sync::memo::Memos::default(),
             inboxes: kontor_flows::encryption::Inboxes::default(),
             repeats: kontor_flows::post::Repeats::default(),
@@ -112,7 +116,10 @@ impl House {
         let settings = departments::http(config, server_name);
         let limits = Limits::default();
         let app = Arc::new(App { store, clock, random, rooms, identity, media, flows, settings, limits });
-        let housekeeping = tokio::spawn(housekeeping::keep(Arc::clone(&app), stopping));
+        let keeping = Arc::clone(&app);
+        let housekeeping = tokio::spawn(async move {
+            tokio::join!(housekeeping::keep(Arc::clone(&keeping), stopping), keeping.flows.keep_mailing());
+        });
         Ok(Self {
             app,
             exposition: telemetry.exposition(),
@@ -171,6 +178,8 @@ fn group(serve: config::Serve) -> Option<kontor_http::Serve> {
         config::Serve::Media => kontor_http::Serve::Media,
         config::Serve::Admin => kontor_http::Serve::Admin,
         config::Serve::Console => kontor_http::Serve::Console,
+        config::Serve::Federation => kontor_http::Serve::Federation,
+        config::Serve::Identity => kontor_http::Serve::Identity,
         config::Serve::Health => kontor_http::Serve::Health,
         _ => return None,
     })

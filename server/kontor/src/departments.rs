@@ -19,6 +19,10 @@ pub fn identity(config: &Config, server_name: OwnedServerName) -> kontor_identit
             allow_guests: registration.allow_guests,
             terms: terms(config),
         },
+        mail: config.email.smtp_host.as_ref().zip(config.email.from.as_ref()).map(|_| kontor_identity::Mail {
+            base_url: config.public_base_url(),
+        }),
+        presence: config.presence.enabled,
         ..kontor_identity::Options::new(server_name)
     }
 }

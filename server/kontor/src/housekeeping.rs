@@ -27,6 +27,8 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if stopped {
             return;
         }
+        note("departures", app.flows.depart().await);
+        note("notices", app.flows.notice_rounds().await);
         if Instant::now() >= files {
             files = Instant::now() + FILES;
             note("files", sweep_files(&app).await);

@@ -6,6 +6,7 @@ mod compose;
 mod config;
 mod departments;
 mod housekeeping;
+mod mail;
 mod serve;
 mod signing_key;
 mod system;

@@ -31,6 +31,9 @@ pub struct Answer {
     /// Whether they stand otherwise than the session was told last.
     #[serde(skip)]
     pub keys_changed: bool,
+    /// Who is online. A long poll does not end for it.
+    #[serde(skip_serializing_if = "Events::is_empty")]
+    pub presence: Events<PresenceEvent>,
 }
 
 /// News of rooms, by the reader's membership.
@@ -161,6 +164,22 @@ pub struct Plain {
     pub kind: String,
     /// Its content.
     pub content: Box<RawValue>,
+}
+
+/// Somebody's presence.
+#[derive(Debug, Serialize)]
+pub struct PresenceEvent {
+    sender: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    content: serde_json::Map<String, serde_json::Value>,
+}
+
+impl PresenceEvent {
+    /// The event that tells it.
+    pub fn of(seen: &kontor_identity::presence::Seen) -> Self {
+        Self { sender: seen.user_id.to_string(), kind: "m.presence", content: seen.content() }
+    }
 }
 
 /// An event, whole or only the fields that the filter asks for.

@@ -84,6 +84,12 @@ impl Flows {
     /// `UnknownToken` when the session ended, also while waiting; `InvalidParam` for tokens that
     /// this server did not give out.
     pub async fn sync(&self, requester: &Requester, request: &Request) -> Result<Answer> {
+        let mut answer = self.sync_events(requester, request).await?;
+        self.tell_presence(requester, request, &mut answer).await?;
+        Ok(answer)
+    }
+
+    async fn sync_events(&self, requester: &Requester, request: &Request) -> Result<Answer> {
         let deadline = Instant::now() + request.timeout.min(MAX_WAIT);
         let mut request = request.clone();
         let (answer, token) = self.sync_next(requester, &request).await?;

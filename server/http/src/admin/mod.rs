@@ -1,6 +1,7 @@
 //! The administration API: people, registration tokens, moderation, registration by shared secret.
 
 mod lock;
+mod notices;
 mod people;
 mod reports;
 mod shared_secret;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub fn routes() -> Router<Arc<App>> {
     let routes = people::routes(Router::new());
     let routes = tokens::routes(routes);
+    let routes = notices::routes(routes);
     let routes = reports::routes(routes);
     shared_secret::routes(routes)
 }
@@ -60,7 +62,9 @@ fn action(parts: &Parts) -> Option<Action> {
     }
     let path = parts.uri.path();
     let acts = [
+        ("/deactivate", Action::UserDeactivate),
         ("/people", Action::UserCreate),
+        ("/server_notice", Action::SystemNoticeSend),
         ("/registration_tokens", Action::UserRegistrationTokenCreate),
         ("/admin/lock/", Action::UserUpdate),
         ("/admin/suspend/", Action::UserUpdate),

@@ -3,12 +3,13 @@
 use super::Administrator;
 use crate::app::App;
 use crate::error::Answer;
-use crate::extract::{Body, Query, State};
+use crate::client::deactivate::leave_rooms;
+use crate::extract::{Body, OptionalBody, Path, Query, State};
 use crate::respond;
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::get;
-use kontor_model::{Code, Error, Nid, Secret};
+use axum::routing::{get, post};
+use kontor_model::{Code, Error, Nid, Secret, ids};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -19,7 +20,9 @@ const LARGEST_PAGE: i64 = 1_000;
 
 /// Adds the routes.
 pub fn routes(routes: Router<Arc<App>>) -> Router<Arc<App>> {
-    routes.route("/_kontor/admin/v1/people", get(list).post(create))
+    routes
+        .route("/_kontor/admin/v1/people", get(list).post(create))
+        .route("/_kontor/admin/v1/people/{user_id}/deactivate", post(deactivate))
 }
 
 #[derive(Deserialize)]
@@ -93,4 +96,30 @@ async fn create(state: State, Administrator(caller): Administrator, Body(body): 
     let mut response = respond::ok(&answer);
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
+}
+
+#[derive(Deserialize)]
+struct Closing {
+    #[serde(default)]
+    erase: bool,
+}
+
+/// `POST /_kontor/admin/v1/people/{userId}/deactivate`
+async fn deactivate(
+    state: State,
+    Administrator(caller): Administrator,
+    Path(user_id): Path<String>,
+    OptionalBody(body): OptionalBody<Closing>,
+) -> Answer {
+    let user_id = ids::user_id(&user_id)?;
+    let change = state.identity.deactivate_person(&user_id, body.erase, caller.actor()).await?;
+    let user = state.store.name(user_id.as_str()).await?;
+    match state.flows.submit_devices(user, change).await {
+        Err(error) if error.is_conflict() => {
+            return Err(Error::new(Code::Conflict, "The account changes at this moment. Try again.").into());
+        }
+        outcome => outcome?,
+    };
+    leave_rooms(&state);
+    Ok(respond::empty())
 }

@@ -52,6 +52,8 @@ struct Identifier {
     #[serde(rename = "type")]
     kind: String,
     user: Option<String>,
+    medium: Option<String>,
+    address: Option<String>,
 }
 
 /// What login and registration say of the device.
@@ -88,12 +90,20 @@ impl Login {
         match self.kind.as_str() {
             "m.login.password" => {
                 let password = self.password.ok_or_else(|| missing("password"))?;
+                if let Some(Identifier { kind, medium: Some(medium), address: Some(address), .. }) =
+                    &self.identifier
+                    && kind == "m.id.thirdparty"
+                {
+                    let (medium, address) = (medium.clone(), address.clone());
+                    return Ok((Some(address.clone()), Proof::Address { medium, address, password }, device));
+                }
                 let user = match self.identifier {
                     None => self.user,
                     Some(identifier) => match identifier.kind.as_str() {
                         "m.id.user" => Some(identifier.user.ok_or_else(|| missing("identifier.user"))?),
-                        // No address belongs to an account here: refused like a wrong password.
-                        "m.id.thirdparty" | "m.id.phone" => None,
+                        "m.id.thirdparty" => return Err(missing("identifier.address").into()),
+                        // No number belongs to an account here: refused like a wrong password.
+                        "m.id.phone" => None,
                         _ => return Err(unknown_type("This kind of identifier is not known here.")),
                     },
                 };

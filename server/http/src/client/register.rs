@@ -55,6 +55,7 @@ async fn register(
     match kind.kind.as_deref().unwrap_or("user") {
         "user" => register_user(app, &origin, body).await,
         "guest" => {
+            app.limits.spend_guest(app, &origin)?;
             let (change, _, opened) = app.identity.register_guest(body.device.into(), origin.actor()).await?;
             app.store.submit(change).await?;
             Ok(respond::ok(&session(app, &opened)))

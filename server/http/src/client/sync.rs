@@ -7,6 +7,7 @@ use crate::{respond, router};
 use axum::Router;
 use axum::routing::get;
 use kontor_flows::sync::Request;
+use kontor_identity::presence::{Sign, Status};
 use kontor_model::{Error, Result};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ struct Params {
     use_state_after: bool,
     /// Milliseconds. Text, since some clients send what is no number when they mean "none".
     timeout: Option<String>,
+    set_presence: Option<Status>,
 }
 
 /// `GET /_matrix/client/v3/sync`
@@ -38,6 +40,7 @@ async fn sync(axum::extract::State(app): State, caller: Caller, Query(params): Q
         timeout: timeout(params.timeout.as_deref())?,
         use_state_after: params.use_state_after,
     };
+    app.flows.note_presence(&caller.requester, Sign::Sync(params.set_presence.unwrap_or(Status::Online)));
     Ok(respond::ok(&app.flows.sync(&caller.requester, &request).await?))
 }
 

@@ -2,13 +2,13 @@
 
 use crate::app::App;
 use crate::error::{Answer, ErrorResponse, status_and_errcode};
-use crate::extract::Caller;
+use crate::extract::{Caller, Origin};
 use crate::refused;
 use axum::http::StatusCode;
 use kontor_identity::threepid::Purpose;
 use kontor_identity::uia::{Ask, Passed, Stage};
 use kontor_identity::{Challenge, Step};
-use kontor_model::{Code, Error, Requester, Result};
+use kontor_model::{Code, Error, Nid, Requester, Result};
 use kontor_store::{Change, Committed};
 use kontor_store::audit::Action;
 use serde_json::{Value, json};
@@ -65,6 +65,34 @@ pub(crate) async fn passed(
     }
 }
 
+/// Lets somebody who is not logged in prove something.
+///
+/// # Errors
+/// As [`passed`].
+pub(crate) async fn passed_anonymously(
+    app: &Arc<App>,
+    origin: &Origin,
+    ask: &Ask<'_>,
+    auth: Option<&Value>,
+) -> Answer<Passed> {
+    app.limits.spend_anonymous(app, origin)?;
+    match app.identity.authenticate_interactively(ask, auth).await? {
+        Step::Passed(passed) => Ok(passed),
+        Step::More(next, change) => {
+            app.store.submit(change).await?;
+            Err(challenge(next))
+        }
+    }
+}
+
+/// The operation's change together with the use of the address that was proven for it, if one was.
+pub(crate) fn with_proof(mut change: Change, passed: &Passed) -> Change {
+    if let Some(address) = &passed.address {
+        change.use_validation(&address.sid);
+    }
+    change
+}
+
 /// The ask for the requester's password.
 pub(crate) fn password<'a>(operation: &'static str, requester: &'a kontor_model::Requester) -> Ask<'a> {
     Ask { operation, requester: Some(requester), flows: vec![vec![Stage::Password]], address_for: Purpose::Add }
@@ -86,11 +114,24 @@ pub(crate) async fn submit(app: &App, mut change: Change, passed: Passed) -> Res
 pub(crate) async fn submit_devices(
     app: &App,
     requester: &Requester,
+    change: Change,
+    passed: Passed,
+) -> Result<()> {
+    submit_devices_of(app, requester.user, change, passed).await
+}
+
+/// As [`submit_devices`], of somebody who is not logged in.
+///
+/// # Errors
+/// As [`submit`].
+pub(crate) async fn submit_devices_of(
+    app: &App,
+    user: Nid,
     mut change: Change,
     passed: Passed,
 ) -> Result<()> {
     change.join(passed.change);
-    settled(app.flows.submit_devices(requester.user, change).await)
+    settled(app.flows.submit_devices(user, change).await)
 }
 
 fn settled(outcome: Result<Committed>) -> Result<()> {

@@ -55,7 +55,7 @@ async fn capabilities(app: State, caller: Caller) -> Answer {
         "m.set_displayname": { "enabled": true },
         "m.set_avatar_url": { "enabled": !guest },
         "m.profile_fields": profile_fields(guest),
-        "m.3pid_changes": { "enabled": false },
+        "m.3pid_changes": { "enabled": !guest && app.identity.sends_mail() },
         "m.get_login_token": { "enabled": !guest },
     });
     if caller.requester.admin

@@ -20,6 +20,12 @@ enum Key {
     User(Nid),
     /// Requests without an account from an address.
     Anonymous(IpAddr),
+    /// Mails to somebody, by a hash of the address.
+    MailTo(u64),
+    /// Guests made from an address.
+    GuestFrom(IpAddr),
+    /// Requests of a guest.
+    Guest(Nid),
     /// Logins from an address.
     LoginFrom(IpAddr),
     /// Logins as somebody, by a hash of the name, whether it exists or not.
@@ -40,6 +46,10 @@ impl Key {
         let (burst, per_second) = match self {
             Self::User(_) => (300.0, 50.0),
             Self::Anonymous(_) => (60.0, 2.0),
+            // Nobody's mailbox is filled by asking for mails in their name.
+            Self::MailTo(_) => (5.0, 1.0 / 300.0),
+            Self::GuestFrom(_) => (10.0, 0.02),
+            Self::Guest(_) => (60.0, 5.0),
             // A company may sit behind one address.
             Self::LoginFrom(_) => (100.0, 2.0),
             // Wide, so that a stranger's guessing does not lock the person out.
@@ -69,7 +79,8 @@ impl Limits {
     /// `LimitExceeded` when it is used up.
     pub fn spend(&self, app: &App, requester: &Requester) -> Result<()> {
         if app.settings.rate_limits {
-            self.take(&[Key::User(requester.user)], app.clock.now())
+            let key = if requester.guest { Key::Guest(requester.user) } else { Key::User(requester.user) };
+            self.take(&[key], app.clock.now())
         } else {
             Ok(())
         }
@@ -82,6 +93,32 @@ impl Limits {
     pub fn spend_anonymous(&self, app: &App, origin: &Origin) -> Result<()> {
         if app.settings.rate_limits {
             self.take(&[Key::Anonymous(network(origin.ip))], app.clock.now())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes one mail out of the budgets of the address that asks for it and of the one that gets it.
+    ///
+    /// # Errors
+    /// `LimitExceeded` when one of them is used up.
+    pub fn spend_mail(&self, app: &App, origin: &Origin, to: &str) -> Result<()> {
+        if !app.settings.rate_limits {
+            return Ok(());
+        }
+        let mut hasher = DefaultHasher::new();
+        to.trim().to_lowercase().hash(&mut hasher);
+        let keys = [Key::Anonymous(network(origin.ip)), Key::MailTo(hasher.finish())];
+        self.take(&keys, app.clock.now())
+    }
+
+    /// Takes one guest out of the budget of the address that asks for one.
+    ///
+    /// # Errors
+    /// `LimitExceeded` when it is used up.
+    pub fn spend_guest(&self, app: &App, origin: &Origin) -> Result<()> {
+        if app.settings.rate_limits {
+            self.take(&[Key::GuestFrom(network(origin.ip))], app.clock.now())
         } else {
             Ok(())
         }

@@ -1,7 +1,6 @@
 use super::*;
 use crate::testing::House;
 use crate::{DeviceWish, Mail};
-use kontor_model::Secret;
 use kontor_store::outbox;
 
 async fn house() -> House {
@@ -116,7 +115,7 @@ async fn the_owner_of_the_address_sets_another_password() {
     house.open_link().await;
     let proof = house.identity.proven(Purpose::Reset, &sid, "s3cret").await.unwrap();
     let password = Secret::new("another long one".to_owned());
-    let change = house.identity.reset_password(&proof, &password, true, Actor::default()).await.unwrap();
+    let (change, _) = house.identity.reset_password(&proof, &password, true, Actor::default()).await.unwrap();
     house.store.submit(change).await.unwrap();
     assert!(house.use_token(&opened.access_token).await.is_err());
     assert!(house.identity.by_address(EMAIL, "A@b.example", &password).await.is_ok());

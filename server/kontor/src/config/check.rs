@@ -2,7 +2,7 @@
 //! the rest can be explained in sentences. Files and addresses that the values name are not
 //! touched here.
 
-use super::keys::{Config, Listener, Serve};
+use super::keys::{Config, Listener, Serve, SmtpTls};
 use super::problem::Problems;
 use super::tree::Tree;
 use reqwest::Url;
@@ -19,6 +19,7 @@ pub(super) fn check(config: &Config, tree: &Tree, problems: &mut Problems) {
     check_listeners(&config.listener, tree, problems);
     check_database(config, tree, problems);
     check_terms(config, tree, problems);
+    check_email(config, tree, problems);
     if config.passwords.test_only_cheap_hashing && config.registration.require_verification {
         problems.add(
             tree.place("passwords.test_only_cheap_hashing"),
@@ -104,6 +105,40 @@ fn check_database(config: &Config, tree: &Tree, problems: &mut Problems) {
     }
 }
 
+fn check_email(config: &Config, tree: &Tree, problems: &mut Problems) {
+    let email = &config.email;
+    if email.smtp_host.is_some() != email.from.is_some() {
+        let present = if email.from.is_some() { "email.from" } else { "email.smtp_host" };
+        problems.add(tree.place(present), "`smtp_host` and `from` belong together; one is missing.");
+    }
+    if email.smtp_user.is_some() != email.smtp_password.is_some() {
+        let present = if email.smtp_user.is_some() { "email.smtp_user" } else { "email.smtp_password" };
+        problems.add(tree.place(present), "`smtp_user` and `smtp_password` belong together; one is missing.");
+    }
+    if !(1..=65_535).contains(&email.smtp_port) {
+        problems.add(tree.place("email.smtp_port"), "a port is a number from 1 to 65535.");
+    }
+    if let Some(Err(error)) = email.from.as_deref().map(kontor_wire::smtp::check_from) {
+        let said = format!("an address such as \"Kontor <kontor@company.example>\" is expected ({error}).");
+        problems.add(tree.place("email.from"), said);
+    }
+}
+
+fn check_terms(config: &Config, tree: &Tree, problems: &mut Problems) {
+    for (index, terms) in config.terms.iter().enumerate() {
+        let texts =
+            [("id", &terms.id), ("version", &terms.version), ("name", &terms.name), ("url", &terms.url)];
+        for (key, text) in texts {
+            let place = || tree.place(&format!("terms[{index}].{key}"));
+            if text.is_empty() {
+                problems.add(place(), "this key is needed in every [[terms]].");
+            } else if key == "url" && web_address(text).is_none() {
+                problems.add(place(), "an address such as \"https://company.example/privacy\" is expected.");
+            }
+        }
+    }
+}
+
 fn check_terms(config: &Config, tree: &Tree, problems: &mut Problems) {
     for (index, terms) in config.terms.iter().enumerate() {
         let texts =
@@ -179,6 +214,14 @@ impl Config {
                 warnings.push(format!("{key} has no effect in this version."));
             }
         }
+        let loopback = |host: &str| host == "localhost" || host.starts_with("127.") || host == "::1";
+        if self.email.smtp_tls == SmtpTls::None
+            && self.email.smtp_host.as_deref().is_some_and(|host| !loopback(host))
+        {
+            warnings.push(String::from(
+                "Mail leaves without TLS: links for new passwords can be read on the way to the mail server.",
+            ));
+        }
         for listener in &self.listener {
             if listener.tls_cert.is_none() && !listener.bind.ip().is_loopback() {
                 warnings.push(format!(
@@ -239,6 +282,16 @@ pub fn explain(config: &Config) -> String {
         said.push(format!("It listens on {} and serves {}.", listener.address(), words.join(", ")));
     }
     said.push(registration_sentence(config));
+    said.push(match (&config.email.smtp_host, &config.email.from) {
+        (Some(host), Some(from)) => {
+            let tls = config.email.smtp_tls.word();
+            format!("It sends mail through {host}, port {} ({tls}), from {from}.", config.email.smtp_port)
+        }
+        _ => String::from("It sends no mail, so nobody can add an e-mail address or reset a password by mail."),
+    });
+    if config.presence.enabled {
+        said.push(String::from("People see who is online."));
+    }
     let shared = if config.registration.shared_secret.is_some() { "can" } else { "cannot" };
     said.push(format!("Tools {shared} register accounts by shared secret."));
     said.push(format!("New rooms have version {}.", config.rooms.default_version));
@@ -302,6 +355,10 @@ mod tests {
             ("[[listener]]\ntls_cert = \"c.pem\"", "`listener[0].tls_cert`"),
             ("[[listener]]\n[[listener]]\n", "`listener[1].bind`"),
             ("[[listener]]\nserve = []", "`listener[0].serve`"),
+            ("[email]\nsmtp_host = \"mail.example\"", "`email.smtp_host`"),
+            ("[email]\nsmtp_host = \"m\"\nfrom = \"nobody\"", "`email.from`"),
+            ("[email]\nsmtp_port = 70000", "`email.smtp_port`"),
+            ("[email]\nsmtp_user = \"kontor\"", "`email.smtp_user`"),
             ("[[terms]]\nid = \"a\"", "`terms[0].version`"),
             ("[[terms]]\nurl = \"here\"", "`terms[0].url`"),
         ] {
@@ -313,7 +370,7 @@ mod tests {
     #[test]
     fn risky_choices_are_warnings() {
         let config = read(
-            "[[listener]]\nbind = \"0.0.0.0:80\"\nserve = [\"client\", \"federation\"]\n\
+            "[[listener]]\nbind = \"0.0.0.0:80\"\nserve = [\"client\", \"hooks\"]\n\
              [registration]\nenabled = true\nrequire_verification = false\n\
              [passwords]\ntest_only_cheap_hashing = true\n",
         )

@@ -36,6 +36,10 @@ pub struct Config {
     pub rooms: Rooms,
     /// `[media]`
     pub media: Media,
+    /// `[email]`
+    pub email: Email,
+    /// `[presence]`
+    pub presence: Presence,
     /// `[sync]`
     pub sync: Sync,
     /// `[log]`
@@ -56,6 +60,8 @@ pub fn sections() -> Vec<Section> {
         RateLimits::describe("rate_limits", false),
         Rooms::describe("rooms", false),
         Media::describe("media", false),
+        Email::describe("email", false),
+        Presence::describe("presence", false),
         Sync::describe("sync", false),
         Federation::describe("federation", false),
         Outbound::describe("outbound", false),
@@ -118,8 +124,8 @@ impl Serve {
     /// Whether this version has any address in the group. The others are known words that
     /// answer nothing yet; starting with them warns.
     pub fn is_built(self) -> bool {
-        use Serve::{Admin, Client, Console, Health, Media, Metrics};
-        matches!(self, Client | Media | Admin | Console | Health | Metrics)
+        use Serve::{Admin, Client, Console, Federation, Health, Identity, Media, Metrics};
+        matches!(self, Client | Federation | Identity | Media | Admin | Console | Health | Metrics)
     }
 }
 
@@ -139,9 +145,10 @@ section! {
 
         /// What is served here: any of `client` (the client-server API), `media` (files), `admin`
         /// (the administration API, and the page for the first administrator), `console` (only that
-        /// page, so far), `health` and `metrics`. The words `federation`, `keys`, `identity`,
-        /// `company` and `hooks` are reserved: they are accepted with a warning and serve nothing
-        /// in this version. `metrics` is for a listener of its own that the public cannot reach.
+        /// page, so far), `health` and `metrics`. `federation` and `identity` have one address each
+        /// so far, by which the servers of widgets ask who somebody is; it is also served with
+        /// `client`. The words `keys`, `company` and `hooks` are reserved: they are accepted with a
+        /// warning and serve nothing in this version. `metrics` is for a listener of its own that the public cannot reach.
         serve: Vec<Serve> = vec![Serve::Client, Serve::Media, Serve::Admin, Serve::Health];
     }
 }
@@ -264,6 +271,53 @@ section! {
         /// Whether files can also be fetched without logging in, under the older
         /// `/_matrix/media/v3/download` addresses that clients of before 2024 use.
         legacy_unauthenticated: bool = false;
+    }
+}
+
+choice! {
+    /// How the conversation with the mail server is kept from being overheard.
+    pub enum SmtpTls {
+        /// TLS after the greeting, or nothing is sent.
+        StartTls = "starttls",
+        /// TLS from the first byte.
+        Tls = "tls",
+        /// No TLS: for a mail server on the same machine.
+        None = "none",
+    }
+}
+
+section! {
+    /// Mail to people: confirming their e-mail addresses, setting a new password. Nothing is sent
+    /// unless `smtp_host` and `from` are both set.
+    pub struct Email {
+        /// Name or address of the company's mail server.
+        smtp_host: Option<String> = None, example r#""mail.company.example""#;
+
+        /// Its port: usually 587 with `"starttls"`, 465 with `"tls"`.
+        smtp_port: u32 = 587;
+
+        /// `"starttls"`, `"tls"`, or `"none"` for a mail server on the same machine. The
+        /// authorities of `outbound.extra_ca_files` are trusted here too.
+        smtp_tls: SmtpTls = SmtpTls::StartTls;
+
+        /// Name to log in with at the mail server, if it wants one.
+        smtp_user: Option<String> = None, example r#""kontor""#;
+
+        /// Password for it.
+        smtp_password: Option<Secret<String>> = None, example r#""a password""#, secret;
+
+        /// What mails come from.
+        from: Option<String> = None, example r#""Kontor <kontor@company.example>""#;
+    }
+}
+
+section! {
+    /// Who is online. It costs every process memory and processor time, and it tells everybody in a
+    /// room when somebody is at work.
+    pub struct Presence {
+        /// Whether people are shown as online, idle or offline. Without it all are offline, and what
+        /// clients say about it has no effect.
+        enabled: bool = false;
     }
 }
 
