@@ -139,21 +139,6 @@ fn check_terms(config: &Config, tree: &Tree, problems: &mut Problems) {
     }
 }
 
-fn check_terms(config: &Config, tree: &Tree, problems: &mut Problems) {
-    for (index, terms) in config.terms.iter().enumerate() {
-        let texts =
-            [("id", &terms.id), ("version", &terms.version), ("name", &terms.name), ("url", &terms.url)];
-        for (key, text) in texts {
-            let place = || tree.place(&format!("terms[{index}].{key}"));
-            if text.is_empty() {
-                problems.add(place(), "this key is needed in every [[terms]].");
-            } else if key == "url" && web_address(text).is_none() {
-                problems.add(place(), "an address such as \"https://company.example/privacy\" is expected.");
-            }
-        }
-    }
-}
-
 fn web_address(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
