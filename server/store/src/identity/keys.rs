@@ -303,3 +303,72 @@ impl Change {
         self.run("DELETE FROM to_device_txn WHERE ts < $1", vec![before.into()]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::stores;
+    use std::collections::HashSet;
+
+    const ALGORITHM: &str = "signed_curve25519";
+
+    fn upload(names: &[String]) -> Change {
+        let names = names.iter().map(String::as_str);
+        let keys: Vec<_> =
+            names.map(|key_id| NewKey { algorithm: ALGORITHM, key_id, content: "{}" }).collect();
+        let mut change = Change::default();
+        change.add_one_time_keys(1, "D", &keys);
+        change
+    }
+
+    #[tokio::test]
+    async fn claims_of_two_processes_take_each_key_once_and_the_oldest_first() {
+        for store in stores().await {
+            let other = store.other_process().await;
+            for part in ["b", "a"] {
+                let names: Vec<_> = (0..10).map(|n| format!("{part}{n}")).collect();
+                store.submit(upload(&names)).await.unwrap();
+            }
+            let mut claims = Vec::new();
+            for (index, process) in [&*store, &other].into_iter().cycle().take(25).enumerate() {
+                let claim = process.nid().await.unwrap();
+                let mut change = Change::default();
+                change.claim_one_time_keys(claim, ALGORITHM, &[(1, "D"), (1, "NOSUCH")], 5);
+                claims.push((index, claim, process.enqueue(change).await));
+            }
+            let mut taken = Vec::new();
+            for (_, claim, receipt) in claims {
+                receipt.wait().await.unwrap();
+                taken.extend(claimed(&mut store.reader(), claim).await.unwrap());
+            }
+            assert_eq!(taken.len(), 20);
+            assert_eq!(taken.iter().map(|row| row.key_id.as_str()).collect::<HashSet<_>>().len(), 20);
+            assert!(counts(&mut store.reader(), 1, "D").await.unwrap().is_empty());
+            other.close().await;
+            store.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_id_is_free_again_once_its_key_was_given_out() {
+        for store in stores().await {
+            let names = ["a".to_owned()];
+            store.submit(upload(&names)).await.unwrap();
+            assert!(store.submit(upload(&names)).await.unwrap_err().is_conflict());
+            let mut change = Change::default();
+            change.claim_one_time_keys(7, ALGORITHM, &[(1, "D")], 5);
+            store.submit(change).await.unwrap();
+            assert!(one_time_keys(&mut store.reader(), 1, "D", &["a"]).await.unwrap()[0].used);
+            store.submit(upload(&names)).await.unwrap();
+            assert!(!one_time_keys(&mut store.reader(), 1, "D", &["a"]).await.unwrap()[0].used);
+            let mut change = Change::default();
+            change.claim_one_time_keys(8, ALGORITHM, &[(1, "D")], 5);
+            store.submit(change).await.unwrap();
+            let mut change = Change::default();
+            change.tidy_device_keys(6);
+            store.submit(change).await.unwrap();
+            assert!(one_time_keys(&mut store.reader(), 1, "D", &["a"]).await.unwrap().is_empty());
+            store.close().await;
+        }
+    }
+}

@@ -160,3 +160,57 @@ impl Change {
         self.run(sql, vec![user.into(), device_id.into(), until.0.into()]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::stores;
+
+    #[tokio::test]
+    async fn news_of_a_device_come_in_order_with_the_state_of_its_keys() {
+        for store in stores().await {
+            let sender = store.name("@a:x").await.unwrap();
+            let mut change = Change::default();
+            for n in 0..5 {
+                change.send_to_devices(sender, "t", 1, &[("D", &format!("{{\"n\":{n}}}")), ("E", "{}")]);
+            }
+            let first = store.submit(change).await.unwrap();
+            let mut reader = store.reader();
+            let part = (first.first, first.last);
+            let found = news(&mut reader, 1, "D", part, 3).await.unwrap();
+            let contents: Vec<_> = found.messages.iter().map(|message| message.content.as_str()).collect();
+            assert_eq!(contents, ["{\"n\":1}", "{\"n\":2}", "{\"n\":3}"]);
+            assert!(found.received, "one is at or before the place");
+            assert_eq!(found.newest, Some(first.last.0));
+            let mut change = Change::default();
+            change.received_to_device(1, "D", first.first);
+            store.submit(change).await.unwrap();
+            let found = news(&mut reader, 1, "D", part, 9).await.unwrap();
+            assert!(!found.received && found.messages.len() == 4);
+            assert_eq!(news(&mut reader, 1, "E", (Pos(0), first.last), 9).await.unwrap().messages.len(), 5);
+            let none = news(&mut reader, 2, "D", (Pos(0), first.last), 9).await.unwrap();
+            assert!(none.messages.is_empty() && none.newest.is_none() && !none.received);
+            store.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_full_inbox_the_oldest_messages_go() {
+        for store in stores().await {
+            let sender = store.name("@a:x").await.unwrap();
+            let mut change = Change::default();
+            for n in 0..10 {
+                change.send_to_devices(sender, "t", 1, &[("D", &n.to_string())]);
+            }
+            store.submit(change).await.unwrap();
+            let mut change = Change::default();
+            change.shorten_inbox(1, "D", 3);
+            change.shorten_inbox(1, "D", 5);
+            change.send_to_devices(sender, "t", 1, &[("D", "10")]);
+            let last = store.submit(change).await.unwrap().last;
+            let left = news(&mut store.reader(), 1, "D", (Pos(0), last), 99).await.unwrap().messages;
+            assert_eq!(left.iter().map(|m| m.content.as_str()).collect::<Vec<_>>(), ["7", "8", "9", "10"]);
+            store.close().await;
+        }
+    }
+}
