@@ -100,6 +100,8 @@ pub async fn has_administrator<S: Source>(source: &mut S) -> Result<bool> {
 impl Change {
     /// Makes an account. Refused with `Conflict` when the user id has one.
     pub fn create_account(&mut self, account: NewAccount) {
+        // Whoever remembers people hears of a new one.
+        self.position(Stream::Profile, None, Some(account.user));
         self.insert(
             Table::Account,
             vec![

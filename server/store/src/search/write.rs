@@ -6,7 +6,7 @@ use super::{FORM, Search, places};
 use crate::db::{packed, rows, unavailable};
 use crate::value::{Value, text_set, triple_set};
 use kontor_model::{Nid, Result};
-use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor};
+use sqlx::{AnyConnection, Connection as _};
 use std::collections::{BTreeMap, HashMap};
 
 /// Texts of one chunk at most.
@@ -244,7 +244,8 @@ impl Search {
     #[cfg(test)]
     pub(crate) async fn lose(&self) {
         for table in super::TABLES {
-            self.pool().await.unwrap().execute(AssertSqlSafe(format!("DELETE FROM {table}"))).await.unwrap();
+            let sql = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
+            sqlx::query(sql).execute(self.pool().await.unwrap()).await.unwrap();
         }
     }
 }
