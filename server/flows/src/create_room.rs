@@ -89,7 +89,7 @@ impl Flows {
         }
         let user_id = by.requester.user_id.clone();
         Ok(Creation {
-            invitees: self.invitable(&wish.invite).await?,
+            invitees: self.invitable(&user_id, &wish.invite).await?,
             creator: Person { profile: self.profile(&user_id).await?, user_id },
             preset: wish.preset.unwrap_or_else(|| Preset::of_visibility(wish.public)),
             version,

@@ -13,6 +13,7 @@ pub mod departure;
 pub mod discovery;
 pub mod encryption;
 pub mod history;
+pub(crate) mod invite_rules;
 pub mod mail;
 pub mod membership;
 pub mod notices;

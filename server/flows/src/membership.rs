@@ -104,7 +104,7 @@ impl Flows {
     ) -> Result<()> {
         // Strangers to the room hear that first, and learn nothing about who exists.
         self.check_inviter(by, room_id).await?;
-        let people = self.invitable(&[user.to_owned()]).await?;
+        let people = self.invitable(&by.requester.user_id, &[user.to_owned()]).await?;
         let profile = people.first().map(|person| &person.profile);
         let content = Membership { membership: "invite", profile, reason, is_direct: false }.content();
         self.invite_as(by, room_id, user, content).await.map(|_| ())
@@ -258,7 +258,7 @@ impl Flows {
             Some("join") if *user == by.requester.user_id => self.join_as(by, room_id, content, true).await?,
             Some("invite") => {
                 self.check_inviter(by, room_id).await?;
-                self.invitable(std::slice::from_ref(user)).await?;
+                self.invitable(&by.requester.user_id, std::slice::from_ref(user)).await?;
                 self.invite_as(by, room_id, user, content).await?
             }
             Some("leave") if *user == by.requester.user_id => {

@@ -8,11 +8,13 @@ use super::answer::{
 };
 use super::plan::{Part, Plan};
 use super::timeline::RoomEvents;
+use crate::invite_rules::{self, InviteRules};
 use kontor_model::filter::Facts;
 use kontor_model::position::RoomToken;
 use kontor_model::{Error, Nid, Pos, Result};
 use kontor_rooms::receipts as receipt;
 use kontor_rooms::{StrippedEvent, Viewer, Visibility};
+use kontor_store::rooms::events::EventRow;
 use kontor_store::rooms::members::MyRoom;
 use kontor_store::rooms::receipts::Receipt;
 use kontor_store::rooms::unread::Unread;
@@ -209,8 +211,8 @@ impl Reading<'_> {
         Ok(told.into_iter().map(|(id, events)| (id, Knocked { knock_state: events.into() })).collect())
     }
 
-    /// What the invited and those who knock are told about rooms. Invitations by ignored users are
-    /// not told at all.
+    /// What the invited and those who knock are told about rooms. Invitations by ignored users, and
+    /// by those whose invitations the reader does not take, are not told at all.
     pub(crate) async fn stripped(&mut self, rooms: &[MyRoom]) -> Result<Vec<(String, Vec<StrippedEvent>)>> {
         if rooms.is_empty() {
             return Ok(Vec::new());
@@ -220,10 +222,19 @@ impl Reading<'_> {
         nids.extend(rooms.iter().map(|my| my.event));
         let asker = self.asker();
         let rows = events::by_nids(&mut self.snapshot, asker, &nids).await?;
+        let rules = if rooms.iter().any(|my| my.membership == "invite") {
+            invite_rules::own(&mut self.snapshot, &self.requester.user_id).await?
+        } else {
+            InviteRules::default()
+        };
         let mut told = Vec::new();
         for my in rooms {
             let own = rows.iter().find(|row| row.event == my.event);
-            if own.is_none_or(|own| self.ignored.contains(&own.sender)) {
+            let unwanted = |own: &EventRow| {
+                self.ignored.contains(&own.sender)
+                    || (my.membership == "invite" && !rules.shows(&own.sender))
+            };
+            if own.is_none_or(|own| unwanted(own)) {
                 continue;
             }
             let visibility = Visibility::outside(&my.membership);
