@@ -18,6 +18,7 @@ pub mod mail;
 pub mod membership;
 pub mod notices;
 pub mod notify;
+pub mod peek;
 mod people;
 pub mod post;
 mod presence;

@@ -9,6 +9,7 @@ pub mod events;
 pub mod face;
 pub mod head;
 pub mod members;
+pub mod moments;
 pub mod plain;
 pub mod receipts;
 pub mod pushed;
