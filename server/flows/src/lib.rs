@@ -52,6 +52,8 @@ pub struct Settings {
     pub alias_needs_membership: bool,
     /// Whether only administrators may show a room in the room directory.
     pub only_admins_publish: bool,
+    /// Whether whoever leaves a room has forgotten it at once.
+    pub forget_on_leave: bool,
 }
 
 /// The procedures. One per process.

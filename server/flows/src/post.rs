@@ -200,6 +200,9 @@ impl Flows {
         if let Some(rows) = post.rows {
             rows(&mut chain)?;
         }
+        if self.settings.forget_on_leave {
+            chain.change().forget_leavers();
+        }
         let ids = ids(&chain);
         let (change, head) = chain.finish(false, now)?;
         let receipt = self.store.enqueue(change).await;

@@ -109,6 +109,7 @@ fn process(store: &Store, random: &Arc<dyn Random>) -> Flows {
             default_room_version: "12".into(),
             alias_needs_membership: true,
             only_admins_publish: false,
+            forget_on_leave: false,
         },
         judge: Arc::new(crate::notify::UsualRules),
         sliding: crate::sliding::Memory::default(),

@@ -46,4 +46,32 @@ pub struct Settings {
     pub default_room_version: String,
     /// Whether the room directory can be read without logging in.
     pub public_rooms_without_login: bool,
+    /// Whether whoever leaves a room has forgotten it at once.
+    pub forget_on_leave: bool,
+    /// Whom to ask for help.
+    pub support: Support,
+}
+
+/// Whom to ask for help (client-server API, "GET /.well-known/matrix/support").
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Support {
+    /// People.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<Contact>,
+    /// A page for the server's users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub support_page: Option<String>,
+}
+
+/// Somebody who can be asked.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Contact {
+    /// What for, such as `m.role.admin`.
+    pub role: String,
+    /// A Matrix address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matrix_id: Option<String>,
+    /// An e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_address: Option<String>,
 }

@@ -61,6 +61,8 @@ pub fn flows(config: &Config, server_name: OwnedServerName) -> kontor_flows::Set
         default_room_version: config.rooms.default_version.clone(),
         alias_needs_membership: config.rooms.alias_needs_membership,
         only_admins_publish: config.rooms.publish_rooms == PublishRooms::Admins,
+        directory_shows_everybody: config.user_directory.shows == DirectoryShows::Everybody,
+        forget_on_leave: config.rooms.forget_on_leave,
     }
 }
 
@@ -73,5 +75,20 @@ pub fn http(config: &Config, server_name: OwnedServerName) -> kontor_http::Setti
         body_limit: BODY_LIMIT,
         default_room_version: config.rooms.default_version.clone(),
         public_rooms_without_login: config.rooms.public_rooms_without_login,
+        forget_on_leave: config.rooms.forget_on_leave,
+        support: support(config),
+    }
+}
+
+/// Whom to ask for help.
+fn support(config: &Config) -> kontor_http::Support {
+    let contact = |contact: &crate::config::SupportContact| kontor_http::Contact {
+        role: contact.role.clone(),
+        matrix_id: contact.matrix_id.clone(),
+        email_address: contact.email_address.clone(),
+    };
+    kontor_http::Support {
+        contacts: config.support_contact.iter().map(contact).collect(),
+        support_page: config.top.support_page.clone(),
     }
 }

@@ -157,7 +157,8 @@ impl Plan {
                 // Left just now, or asked for although left long ago.
                 let asked = reading.request.filter.room.include_leave && reading.whole();
                 let news = changed && since != i64::MIN;
-                if (news || asked) && !my.forgotten {
+                // Who forgot a room at once must still hear of having left it.
+                if news || (asked && !my.forgotten) {
                     let until = visibility.state_until().unwrap_or(my.pos).min(my.pos);
                     let until = if news { my.pos } else { until };
                     self.parts.push(Part { my, left: true, fresh, after, until, visibility, face: None });

@@ -8,30 +8,55 @@ use crate::router::v3;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
-use kontor_model::room_version;
+use kontor_model::{Error, room_version};
 use serde_json::{Map, json};
 use std::sync::Arc;
 
 /// Minor versions of the specification's version 1 that are served.
 const MINORS: std::ops::RangeInclusive<u8> = 1..=19;
 
+/// What is served beyond that, under the names by which clients look for it.
+const UNSTABLE: [&str; 4] = [
+    "org.matrix.simplified_msc3575",
+    "org.matrix.msc4155",
+    "org.matrix.msc4380",
+    "uk.half-shot.msc2666.query_mutual_rooms",
+];
+
 /// Adds the routes.
 pub fn routes(routes: Router<Arc<App>>) -> Router<Arc<App>> {
     let routes = routes
         .route("/_matrix/client/versions", get(versions))
-        .route("/.well-known/matrix/client", get(well_known));
+        .route("/.well-known/matrix/client", get(well_known))
+        .route("/.well-known/matrix/support", get(support))
+        .route("/.well-known/matrix/policy_server", get(policy_server));
     v3(routes, "/capabilities", get(capabilities))
 }
 
 /// `GET /_matrix/client/versions`
 async fn versions() -> Response {
     let versions: Vec<_> = MINORS.map(|minor| format!("v1.{minor}")).collect();
-    respond::ok(&json!({ "versions": versions, "unstable_features": { "org.matrix.simplified_msc3575": true } }))
+    let unstable: Map<_, _> = UNSTABLE.iter().map(|name| ((*name).to_owned(), true.into())).collect();
+    respond::ok(&json!({ "versions": versions, "unstable_features": unstable }))
 }
 
 /// `GET /.well-known/matrix/client`
 async fn well_known(state: State) -> Response {
     respond::ok(&discovery(&state.0))
+}
+
+/// `GET /.well-known/matrix/support`
+async fn support(state: State) -> Answer {
+    let support = &state.settings.support;
+    if support.contacts.is_empty() && support.support_page.is_none() {
+        return Err(Error::not_found("This server names nobody to ask for help.").into());
+    }
+    Ok(respond::ok(support))
+}
+
+/// `GET /.well-known/matrix/policy_server`
+async fn policy_server() -> Answer {
+    Err(Error::not_found("There is no policy server here.").into())
 }
 
 /// Where clients find this server.
@@ -57,6 +82,7 @@ async fn capabilities(app: State, caller: Caller) -> Answer {
         "m.profile_fields": profile_fields(guest),
         "m.3pid_changes": { "enabled": !guest && app.identity.sends_mail() },
         "m.get_login_token": { "enabled": !guest },
+        "m.forget_forced_upon_leave": { "enabled": app.settings.forget_on_leave },
     });
     if caller.requester.admin
         && let Some(map) = capabilities.as_object_mut()

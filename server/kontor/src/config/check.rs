@@ -19,6 +19,7 @@ pub(super) fn check(config: &Config, tree: &Tree, problems: &mut Problems) {
     check_listeners(&config.listener, tree, problems);
     check_database(config, tree, problems);
     check_terms(config, tree, problems);
+    check_support(config, tree, problems);
     check_email(config, tree, problems);
     if config.passwords.test_only_cheap_hashing && config.registration.require_verification {
         problems.add(
@@ -139,6 +140,31 @@ fn check_terms(config: &Config, tree: &Tree, problems: &mut Problems) {
     }
 }
 
+fn check_support(config: &Config, tree: &Tree, problems: &mut Problems) {
+    if config.top.support_page.as_deref().is_some_and(|page| web_address(page).is_none()) {
+        problems.add(
+            tree.place("support_page"),
+            "an address such as \"https://company.example/chat-help\" is expected.",
+        );
+    }
+    for (index, contact) in config.support_contact.iter().enumerate() {
+        let place = |key: &str| tree.place(&format!("support_contact[{index}].{key}"));
+        let wrong = |id: &String| ruma::UserId::parse(id).is_err();
+        if contact.role.is_empty() {
+            problems.add(place("role"), "a role such as \"m.role.admin\" is expected.");
+        }
+        if contact.matrix_id.as_ref().is_some_and(wrong) {
+            problems.add(place("matrix_id"), "a Matrix address such as \"@help:other.example\" is expected.");
+        }
+        if contact.email_address.as_ref().is_some_and(|address| !address.contains('@')) {
+            problems.add(place("email_address"), "an e-mail address is expected.");
+        }
+        if contact.matrix_id.is_none() && contact.email_address.is_none() {
+            problems.add(place("role"), "`matrix_id` or `email_address` is needed in every [[support_contact]].");
+        }
+    }
+}
+
 fn web_address(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
@@ -191,13 +217,8 @@ impl Config {
                  require_verification).",
             ));
         }
-        for (key, set) in [
-            ("rooms.public_rooms_without_login", self.rooms.public_rooms_without_login),
-            ("sync.response_cache_seconds", self.sync.response_cache_seconds > 0),
-        ] {
-            if set {
-                warnings.push(format!("{key} has no effect in this version."));
-            }
+        if self.sync.response_cache_seconds > 0 {
+            warnings.push(String::from("sync.response_cache_seconds has no effect in this version."));
         }
         let loopback = |host: &str| host == "localhost" || host.starts_with("127.") || host == "::1";
         if self.email.smtp_tls == SmtpTls::None
@@ -346,6 +367,9 @@ mod tests {
             ("[email]\nsmtp_user = \"kontor\"", "`email.smtp_user`"),
             ("[[terms]]\nid = \"a\"", "`terms[0].version`"),
             ("[[terms]]\nurl = \"here\"", "`terms[0].url`"),
+            ("support_page = \"here\"", "`support_page`"),
+            ("[[support_contact]]\nrole = \"m.role.admin\"", "`support_contact[0].role`"),
+            ("[[support_contact]]\nmatrix_id = \"help\"", "`support_contact[0].matrix_id`"),
         ] {
             let said = read(text).expect_err(text);
             assert!(said.contains(place), "{text}: {said}");

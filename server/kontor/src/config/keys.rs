@@ -28,6 +28,8 @@ pub struct Config {
     pub rate_limits: RateLimits,
     /// `[[terms]]`
     pub terms: Vec<Terms>,
+    /// `[[support_contact]]`
+    pub support_contact: Vec<SupportContact>,
     /// `[passwords]`
     pub passwords: Passwords,
     /// `[federation]`
@@ -56,6 +58,7 @@ pub fn sections() -> Vec<Section> {
         Database::describe("database", false),
         Registration::describe("registration", false),
         Terms::describe("terms", true),
+        SupportContact::describe("support_contact", true),
         Passwords::describe("passwords", false),
         RateLimits::describe("rate_limits", false),
         Rooms::describe("rooms", false),
@@ -89,6 +92,10 @@ section! {
         /// File with the server's ed25519 signing key. Made when absent. When the key is not set,
         /// `signing.key` in the data folder.
         signing_key: Option<PathBuf> = None, example r#""./data/signing.key""#;
+
+        /// A page that helps the people who use this server. It is published under
+        /// `/.well-known/matrix/support`.
+        support_page: Option<String> = None, example r#""https://company.example/chat-help""#;
     }
 }
 
@@ -205,6 +212,22 @@ section! {
 }
 
 section! {
+    /// People whom others can ask about this server; any number of these. Together with
+    /// `support_page` they are published under `/.well-known/matrix/support`.
+    pub struct SupportContact {
+        /// What to ask them about: `"m.role.admin"` for anything, `"m.role.security"` for what only
+        /// few should read, or an own name in the form of a reversed domain.
+        role: String = String::from("m.role.admin");
+
+        /// Their Matrix address, best on another server. This or `email_address` is needed.
+        matrix_id: Option<String> = None, example r#""@help:other.example""#;
+
+        /// Their e-mail address.
+        email_address: Option<String> = None, example r#""help@company.example""#;
+    }
+}
+
+section! {
     /// Passwords.
     pub struct Passwords {
         /// For tests only: hashes passwords with almost no work, so that thousands of accounts are
@@ -247,6 +270,9 @@ section! {
 
         /// Whether only a member of a room may give it an alias.
         alias_needs_membership: bool = true;
+        /// Whether a room that a person leaves, or is removed from, is forgotten at once: it and its
+        /// history are then out of that person's reach. Without it people forget rooms themselves.
+        forget_on_leave: bool = false;
     }
 }
 

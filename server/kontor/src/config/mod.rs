@@ -13,5 +13,5 @@ mod values;
 
 pub use check::explain;
 pub use documents::{example, reference};
-pub use keys::{Config, Listener, LogFormat, PublishRooms, Serve, SmtpTls};
+pub use keys::{Config, DirectoryShows, Listener, LogFormat, PublishRooms, Serve, SmtpTls, SupportContact};
 pub use load::load;

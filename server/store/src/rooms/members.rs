@@ -2,7 +2,8 @@
 
 use crate::change::Change;
 use crate::db::Source;
-use crate::value::{Row, id_set};
+use crate::table::Table;
+use crate::value::{Row, Value, id_set};
 use kontor_model::{Nid, Result};
 use std::collections::HashMap;
 
@@ -235,6 +236,16 @@ pub async fn of_room<S: Source>(source: &mut S, room: Nid) -> Result<Vec<Member>
 }
 
 impl Change {
+    /// Whoever leaves a room by this change, or is removed, has forgotten it at once.
+    pub fn forget_leavers(&mut self) {
+        for (table, row) in &mut self.rows {
+            let [_, _, Value::Text(Some(membership)), .., forgotten] = row.as_mut_slice() else { continue };
+            if *table == Table::Membership && matches!(&**membership, "leave" | "ban") {
+                *forgotten = true.into();
+            }
+        }
+    }
+
     /// The user no longer wants to see the room; only after leaving it.
     pub fn forget_room(&mut self, room: Nid, user: Nid) {
         self.guard(
