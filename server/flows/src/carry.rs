@@ -10,11 +10,13 @@ use kontor_model::{Error, Nid, Requester, Result};
 use kontor_rooms::Head;
 use kontor_store::Change;
 use kontor_store::identity::account_data;
-use kontor_store::rooms::members;
+use kontor_store::rooms::events::{self, Asker, EventRow};
+use kontor_store::rooms::{members, state};
 use ruma::events::StateEventType;
 use ruma::push::{NewConditionalPushRule, NewPushRule, NewSimplePushRule, PushCondition, Ruleset};
 use ruma::{OwnedRoomId, RoomId};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Account data with the rooms of direct chats.
 const DIRECT: &str = "m.direct";
@@ -37,14 +39,29 @@ impl Flows {
     pub(crate) async fn carry_over_into(&self, user: &Requester, room_id: &RoomId) {
         let Ok(head) = self.rooms.lanes.peek(room_id).await else { return };
         let Some(old_id) = predecessor(&head) else { return };
-        let mut reader = self.store.reader();
-        // Only what the user was in: anybody can claim to replace any room.
-        match members::membership_of(&mut reader, old_id.as_str(), user.user).await {
-            Ok(Some(old)) if old.membership == "join" => {
-                self.carry_over(user, (old.room, &old_id), (head.room, room_id)).await;
-            }
-            _ => {}
+        // Anybody can claim to replace any room: the old one must say so too.
+        if let Ok(Some(old)) = self.replaced_by(user, &old_id, room_id).await {
+            self.carry_over(user, (old, &old_id), (head.room, room_id)).await;
         }
+    }
+
+    /// The numeric id of a room that the user is in, if it says that the other one replaced it.
+    async fn replaced_by(&self, user: &Requester, old: &RoomId, new: &RoomId) -> Result<Option<Nid>> {
+        #[derive(serde::Deserialize)]
+        struct Tombstone {
+            replacement_room: OwnedRoomId,
+        }
+        let mut reader = self.store.reader();
+        let mine = members::membership_of(&mut reader, old.as_str(), user.user).await?;
+        let Some(mine) = mine.filter(|mine| mine.membership == "join") else { return Ok(None) };
+        let tombstone = state::current_event(&mut reader, mine.room, "m.room.tombstone", "").await?;
+        let asker = Asker { user: user.user, device: user.device_id.as_str() };
+        let rows = events::by_nids(&mut reader, asker, &tombstone.into_iter().collect::<Vec<_>>()).await?;
+        let says = |row: &Arc<EventRow>| {
+            serde_json::from_str::<Tombstone>(row.content.get())
+                .is_ok_and(|tombstone| tombstone.replacement_room == *new)
+        };
+        Ok(rows.iter().any(says).then_some(mine.room))
     }
 
     /// Carries over what the user set for one room into another.
