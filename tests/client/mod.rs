@@ -2,10 +2,14 @@
 //! others: users and rooms are its own.
 
 mod accounts;
+mod discovery;
 mod errors;
 mod history;
+mod invitations;
 mod media;
+mod reports;
 mod rooms;
 mod support;
 mod sync;
 mod talking;
+mod upgrade;
