@@ -5,7 +5,7 @@ use crate::config::{self, Config};
 use crate::serve::{Door, Exposition, Open};
 use crate::system::{SystemClock, SystemRandom};
 use crate::telemetry::Telemetry;
-use crate::{departments, housekeeping, mail, signing_key};
+use crate::{adapters, departments, housekeeping, mail, signing_key};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
@@ -40,6 +40,8 @@ pub struct House {
     exposition: Option<Exposition>,
     data_dir: Arc<Path>,
     housekeeping: JoinHandle<()>,
+    indexing: JoinHandle<()>,
+    push: JoinHandle<()>,
 }
 
 /// Opens the archive, brings its schema up to date, and makes sure that it is this server's.
@@ -98,6 +100,7 @@ impl House {
         let (stop, stopping) = watch::channel(false);
         let authorities = Authorities::read(&config.outbound.extra_ca_files)?;
         let mail = mail::way(config, &authorities)?;
+        let outbound = adapters::outbound(config, &authorities)?;
         let flows = Arc::new(Flows {
             store: store.clone(),
             rooms: rooms.clone(),
@@ -121,11 +124,18 @@ impl House {
             tokio::join!(housekeeping::keep(Arc::clone(&keeping), stopping), keeping.flows.keep_mailing());
         });
         Ok(Self {
+        let flows = Arc::clone(&app.flows);
+        let indexing = tokio::spawn(async move { flows.follow_for_search().await });
+        let gateways = Arc::new(adapters::push::Gateways(outbound));
+        let stop = app.flows.stop.subscribe();
+        let push = tokio::spawn(kontor_flows::push::follow(Arc::clone(&app.flows), gateways, stop));
             app,
             exposition: telemetry.exposition(),
             data_dir: data_dir.as_path().into(),
             housekeeping,
         })
+            indexing,
+            push,
     }
 
     /// Whether anybody administers this server yet.
@@ -165,6 +175,12 @@ impl House {
     /// Writes what is still queued and closes the database. The listeners have ended before.
     pub async fn close(self) {
         if let Err(error) = self.housekeeping.await {
+        if let Err(error) = self.indexing.await {
+            tracing::error!(%error, "The search index was left with a panic.");
+        }
+        if let Err(error) = self.push.await {
+            tracing::error!(%error, "Push notifications were left with a panic.");
+        }
             tracing::error!(%error, "Housekeeping ended with a panic.");
         }
         self.app.store.close().await;

@@ -1,6 +1,7 @@
 //! The binary: configuration, telemetry, composition of the house, its start and its end. Nothing
 //! of what the server does lives here.
 
+mod adapters;
 mod cli;
 mod compose;
 mod config;

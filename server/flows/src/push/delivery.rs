@@ -121,7 +121,7 @@ impl Delivery {
                     self.with(&key, id, |lane| lane.failures = lane.failures.saturating_add(1));
                     tokio::select! {
                         () = sleep(self.wait(failures, asked)) => {}
-                        _ = ended.wait_for(|ended| *ended) => return,
+                        () = super::stopped(&mut ended) => return,
                     }
                 }
             }

@@ -74,9 +74,14 @@ pub async fn follow(flows: Arc<Flows>, gateway: Arc<dyn Gateway>, mut stop: watc
         }
         tokio::select! {
             () = sleep(RENEW) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
+            () = stopped(&mut stop) => {}
         }
     }
+}
+
+/// Returns when the server stops.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn note(error: &kontor_model::Error) {
@@ -98,7 +103,7 @@ async fn lead(flows: &Arc<Flows>, delivery: &Arc<Delivery>, mut stop: watch::Rec
         tokio::select! {
             () = waiter.woken() => sleep(GATHER).await,
             () = sleep_until(settled + SETTLE) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
+            () = stopped(&mut stop) => {}
         }
         if *stop.borrow() {
             // What is under way may still arrive, and then it is not owed.

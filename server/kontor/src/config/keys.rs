@@ -3,8 +3,9 @@
 //! A key enters this file together with the code that obeys it, never before.
 
 use super::schema::{Section, choice, section};
-use super::values::{Bytes, IpRange};
+use super::values::Bytes;
 use kontor_model::Secret;
+use kontor_wire::{Denied, IpRange};
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -322,6 +323,13 @@ section! {
         /// Its port: usually 587 with `"starttls"`, 465 with `"tls"`.
         smtp_port: u32 = 587;
 
+        /// Whether clients may ask this server what the page behind a link looks like. The server then
+        /// fetches pages that people mention, so strangers' servers learn that a link was posted here,
+        /// and a link that works once may be used up. Clients ask only in rooms without end-to-end
+        /// encryption, unless a person wants more. What may be connected to is limited by
+        /// `outbound.denied_ip_ranges`.
+        url_previews: bool = false;
+
         /// `"starttls"`, `"tls"`, or `"none"` for a mail server on the same machine. The
         /// authorities of `outbound.extra_ca_files` are trusted here too.
         smtp_tls: SmtpTls = SmtpTls::StartTls;
@@ -373,35 +381,13 @@ section! {
         /// connection beside the system's own.
         extra_ca_files: Vec<PathBuf> = Vec::new();
 
-        /// Ranges of addresses to which nothing that a user or another server names (previews,
-        /// push, media, webhooks, federation) may connect. This version opens no such connections
-        /// yet; the default is already the safe one: loopback, private and link-local ranges.
-        denied_ip_ranges: Vec<IpRange> = default_denied_ranges();
+        /// Ranges of addresses to which nothing that a user or another server names (push gateways,
+        /// pages whose previews are asked for) may connect, whatever name leads there. The default is
+        /// the safe one: loopback, private, link-local and the like, so that nobody can look around
+        /// in the company's network through this server. A push gateway inside the house needs its
+        /// range taken out.
+        denied_ip_ranges: Vec<IpRange> = Denied::usual();
     }
-}
-
-/// Loopback, private, link-local, shared and multicast ranges of both families.
-fn default_denied_ranges() -> Vec<IpRange> {
-    [
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.168.0.0/16",
-        "198.18.0.0/15",
-        "224.0.0.0/4",
-        "::/128",
-        "::1/128",
-        "fc00::/7",
-        "fe80::/10",
-        "ff00::/8",
-    ]
-    .iter()
-    .filter_map(|range| range.parse().ok())
-    .collect()
 }
 
 choice! {
@@ -442,11 +428,6 @@ section! {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_default_range_is_well_formed() {
-        assert_eq!(default_denied_ranges().len(), 15);
-    }
 
     #[test]
     fn every_key_is_documented() {

@@ -1,10 +1,10 @@
-//! Small value types of the configuration that need more than serde's own reading: sizes and
-//! ranges of addresses. What they are for is said where they are used.
+//! Small value types of the configuration that need more than serde's own reading: sizes, and
+//! ranges of addresses as the configuration sees them. What they are for is said where they are used.
 
 use super::schema::{Kind, Setting};
+use kontor_wire::IpRange;
 use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use toml::Value;
 
@@ -80,45 +80,10 @@ impl<'de> de::Deserialize<'de> for Bytes {
     }
 }
 
-/// A range of IP addresses in CIDR notation, such as `10.0.0.0/8`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IpRange {
-    /// The first address.
-    pub address: IpAddr,
-    /// How many leading bits are fixed.
-    pub prefix: u8,
-}
-
-impl FromStr for IpRange {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("\"{text}\" is not a range of addresses; write for example \"10.0.0.0/8\"");
-        let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let prefix: u8 = prefix.parse().map_err(|_| wrong())?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        if prefix > longest { Err(wrong()) } else { Ok(Self { address, prefix }) }
-    }
-}
-
-impl fmt::Display for IpRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
 impl Setting for IpRange {
     const KIND: Kind = Kind::Text;
     fn to_toml(&self) -> Option<Value> {
         Some(Value::String(self.to_string()))
-    }
-}
-
-impl<'de> de::Deserialize<'de> for IpRange {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <String as de::Deserialize>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
     }
 }
 
@@ -140,16 +105,6 @@ mod tests {
     fn a_shown_size_is_read_back() {
         for bytes in [0, 1, 1023, 1024, 52_428_800, 1_000_000, 3 << 30] {
             assert_eq!(Bytes(bytes).to_string().parse::<Bytes>(), Ok(Bytes(bytes)));
-        }
-    }
-
-    #[test]
-    fn ranges_have_an_address_and_a_fitting_prefix() {
-        for text in ["10.0.0.0/8", "::1/128", "0.0.0.0/0"] {
-            assert_eq!(text.parse::<IpRange>().map(|range| range.to_string()), Ok(text.to_owned()));
-        }
-        for text in ["10.0.0.0", "10.0.0.0/33", "::/129", "ten/8", "10.0.0.0/-1"] {
-            assert!(text.parse::<IpRange>().is_err(), "{text}");
         }
     }
 }

@@ -338,7 +338,8 @@ mod tests {
         let cert = config.tls_cert.clone().expect("set");
         let (address, _stop, _serving) = start(&config);
         let client = |http1: bool| {
-            let extra = super::super::tls::extra_authorities(std::slice::from_ref(&cert)).expect("readable");
+            let extra = kontor_wire::authorities::certificates(&cert).expect("readable");
+            let extra = extra.iter().map(|der| reqwest::Certificate::from_der(der).expect("readable"));
             let builder = reqwest::Client::builder().tls_certs_only(extra);
             if http1 { builder.http1_only() } else { builder }.build().expect("client")
         };

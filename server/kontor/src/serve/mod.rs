@@ -24,5 +24,5 @@ pub fn check_files(config: &Config) -> Result<(), String> {
     for listener in &config.listener {
         tls::Tls::of(listener)?;
     }
-    tls::extra_authorities(&config.outbound.extra_ca_files).map(drop)
+    kontor_wire::Authorities::read(&config.outbound.extra_ca_files).map(drop)
 }

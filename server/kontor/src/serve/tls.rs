@@ -1,10 +1,10 @@
-//! Certificates: those that a listener shows, and those that outgoing connections trust beside
-//! the system's own.
+//! Certificates that a listener shows.
 
 use crate::config::Listener;
+use kontor_wire::authorities::certificates;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::PrivateKeyDer;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use tokio_rustls::TlsAcceptor;
@@ -57,31 +57,4 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> {
         .map_err(|error| format!("The certificate in {} cannot be used: {error}.", certificate.display()))?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(Arc::new(config))
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        format!("The certificates in {} cannot be read: {error}.", file.display())
-    };
-    let found = CertificateDer::pem_file_iter(file)
-        .map_err(|error| wrong(&error))?
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| wrong(&error))?;
-    if found.is_empty() { Err(wrong(&"there is none")) } else { Ok(found) }
-}
-
-/// The certificate authorities that are trusted for outgoing connections beside the system's.
-///
-/// # Errors
-/// A sentence that names the file.
-pub fn extra_authorities(files: &[PathBuf]) -> Result<Vec<reqwest::Certificate>, String> {
-    let mut found = Vec::new();
-    for file in files {
-        for certificate in certificates(file)? {
-            let certificate = reqwest::Certificate::from_der(&certificate)
-                .map_err(|error| format!("{}: {error}.", file.display()))?;
-            found.push(certificate);
-        }
-    }
-    Ok(found)
 }

@@ -55,11 +55,8 @@ pub fn client(config: &Config) -> Result<Option<Client>, String> {
     if config.telemetry.otlp_endpoint.is_none() {
         return Ok(None);
     }
-    let mut builder = reqwest::Client::builder().timeout(TIMEOUT);
-    let extra = crate::serve::tls::extra_authorities(&config.outbound.extra_ca_files)?;
-    if !extra.is_empty() {
-        builder = builder.tls_certs_merge(extra);
-    }
+    let extra = kontor_wire::Authorities::read(&config.outbound.extra_ca_files)?;
+    let builder = extra.trusted_by(reqwest::Client::builder().timeout(TIMEOUT));
     let http = builder.build().map_err(|error| format!("Telemetry cannot be sent: {error}."))?;
     Ok(Some(Client { http, runtime: Handle::current(), failing: Arc::default() }))
 }
