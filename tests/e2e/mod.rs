@@ -1,6 +1,8 @@
 //! Real clients: the scripts in this folder drive matrix-js-sdk against a server under test.
 //! A script says what it does line by line; when it prints RESTART, the server is restarted.
 
+mod sdk;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
