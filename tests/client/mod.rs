@@ -3,12 +3,14 @@
 
 mod accounts;
 mod discovery;
+mod directory;
 mod errors;
 mod history;
 mod invitations;
 mod media;
 mod reports;
 mod rooms;
+mod search;
 mod support;
 mod sync;
 mod talking;

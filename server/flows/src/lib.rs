@@ -16,23 +16,27 @@ pub mod history;
 pub(crate) mod invite_rules;
 pub mod mail;
 pub mod membership;
+pub mod mutual_rooms;
 pub mod notices;
 pub mod notify;
 pub mod peek;
 mod people;
 pub mod post;
 mod presence;
+pub mod preview;
 pub mod profile_change;
+pub mod push;
 pub mod redact;
 pub mod report;
 pub mod relations;
 pub mod room_state;
+pub mod search;
 pub mod send;
 pub mod sliding;
 pub mod state;
-pub mod push;
 pub mod sync;
 pub mod upgrade;
+pub mod user_directory;
 
 use kontor_identity::Identity;
 use kontor_model::{Clock, Random};
@@ -52,6 +56,9 @@ pub struct Settings {
     pub alias_needs_membership: bool,
     /// Whether only administrators may show a room in the room directory.
     pub only_admins_publish: bool,
+    /// Whether the user directory shows everybody to everybody, not only those whom one knows of by
+    /// their rooms.
+    pub directory_shows_everybody: bool,
     /// Whether whoever leaves a room has forgotten it at once.
     pub forget_on_leave: bool,
 }
@@ -78,6 +85,8 @@ pub struct Flows {
     pub repeats: post::Repeats,
     /// What is remembered of sliding sync.
     pub sliding: sliding::Memory,
+    /// The people of the house, for the user directory.
+    pub people: user_directory::People,
     /// What sessions were told last.
     pub memos: sync::memo::Memos,
     /// What sessions' devices were told last.

@@ -10,6 +10,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
 use kontor_flows::Flows;
+use kontor_flows::preview::Previews;
 use kontor_http::App;
 use kontor_http::extract::Origin;
 use kontor_http::middleware::Limits;
@@ -111,6 +112,7 @@ impl House {
             judge: Arc::new(kontor_flows::notify::UsualRules),
             sliding: kontor_flows::sliding::Memory::default(),
             mail,
+            people: kontor_flows::user_directory::People::default(),
             memos: kontor_flows::sync::memo::Memos::default(),
             inboxes: kontor_flows::encryption::Inboxes::default(),
             repeats: kontor_flows::post::Repeats::default(),
@@ -118,24 +120,29 @@ impl House {
         });
         let settings = departments::http(config, server_name);
         let limits = Limits::default();
-        let app = Arc::new(App { store, clock, random, rooms, identity, media, flows, settings, limits });
+        let previews = config.media.url_previews.then(|| {
+            let web = Arc::new(adapters::web::Pages(outbound.clone()));
+            Arc::new(Previews::new(store.clone(), media.clone(), web))
+        });
+        let app =
+            Arc::new(App { store, clock, random, rooms, identity, media, flows, previews, settings, limits });
         let keeping = Arc::clone(&app);
         let housekeeping = tokio::spawn(async move {
             tokio::join!(housekeeping::keep(Arc::clone(&keeping), stopping), keeping.flows.keep_mailing());
         });
-        Ok(Self {
         let flows = Arc::clone(&app.flows);
         let indexing = tokio::spawn(async move { flows.follow_for_search().await });
         let gateways = Arc::new(adapters::push::Gateways(outbound));
         let stop = app.flows.stop.subscribe();
         let push = tokio::spawn(kontor_flows::push::follow(Arc::clone(&app.flows), gateways, stop));
+        Ok(Self {
             app,
             exposition: telemetry.exposition(),
             data_dir: data_dir.as_path().into(),
             housekeeping,
-        })
             indexing,
             push,
+        })
     }
 
     /// Whether anybody administers this server yet.
@@ -174,13 +181,13 @@ impl House {
 
     /// Writes what is still queued and closes the database. The listeners have ended before.
     pub async fn close(self) {
-        if let Err(error) = self.housekeeping.await {
         if let Err(error) = self.indexing.await {
             tracing::error!(%error, "The search index was left with a panic.");
         }
         if let Err(error) = self.push.await {
             tracing::error!(%error, "Push notifications were left with a panic.");
         }
+        if let Err(error) = self.housekeeping.await {
             tracing::error!(%error, "Housekeeping ended with a panic.");
         }
         self.app.store.close().await;

@@ -1,6 +1,6 @@
 //! The configuration, handed to each department in its own words.
 
-use crate::config::{Config, PublishRooms};
+use crate::config::{Config, DirectoryShows, PublishRooms};
 use ruma::OwnedServerName;
 
 /// Largest body of a request that is not an upload, bytes: room for the largest event and its

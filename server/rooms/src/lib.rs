@@ -23,6 +23,7 @@ pub mod receipts;
 pub mod receive;
 pub mod redaction;
 pub mod resolve;
+pub mod search;
 pub mod snapshot;
 pub mod space;
 pub mod typing;

@@ -37,6 +37,8 @@ pub struct Config {
     pub federation: Federation,
     /// `[rooms]`
     pub rooms: Rooms,
+    /// `[user_directory]`
+    pub user_directory: UserDirectory,
     /// `[media]`
     pub media: Media,
     /// `[email]`
@@ -63,6 +65,7 @@ pub fn sections() -> Vec<Section> {
         Passwords::describe("passwords", false),
         RateLimits::describe("rate_limits", false),
         Rooms::describe("rooms", false),
+        UserDirectory::describe("user_directory", false),
         Media::describe("media", false),
         Email::describe("email", false),
         Presence::describe("presence", false),
@@ -271,9 +274,30 @@ section! {
 
         /// Whether only a member of a room may give it an alias.
         alias_needs_membership: bool = true;
+
         /// Whether a room that a person leaves, or is removed from, is forgotten at once: it and its
         /// history are then out of that person's reach. Without it people forget rooms themselves.
         forget_on_leave: bool = false;
+    }
+}
+
+choice! {
+    /// Whom people find in the user directory.
+    pub enum DirectoryShows {
+        /// Everybody who has an account.
+        Everybody = "everybody",
+        /// Those whom they share a room with, or who are in a room that anybody may join or read.
+        Acquainted = "acquainted",
+    }
+}
+
+section! {
+    /// Looking for people by their names.
+    pub struct UserDirectory {
+        /// Whom people find: `"everybody"` with an account on this server, or the `"acquainted"`
+        /// only, with whom they share a room or who are in a room that anybody may join or read.
+        /// Guests, and locked and deactivated accounts, are never found.
+        shows: DirectoryShows = DirectoryShows::Everybody;
     }
 }
 
@@ -298,6 +322,13 @@ section! {
         /// Whether files can also be fetched without logging in, under the older
         /// `/_matrix/media/v3/download` addresses that clients of before 2024 use.
         legacy_unauthenticated: bool = false;
+
+        /// Whether clients may ask this server what the page behind a link looks like. The server then
+        /// fetches pages that people mention, so strangers' servers learn that a link was posted here,
+        /// and a link that works once may be used up. Clients ask only in rooms without end-to-end
+        /// encryption, unless a person wants more. What may be connected to is limited by
+        /// `outbound.denied_ip_ranges`.
+        url_previews: bool = false;
     }
 }
 
@@ -322,13 +353,6 @@ section! {
 
         /// Its port: usually 587 with `"starttls"`, 465 with `"tls"`.
         smtp_port: u32 = 587;
-
-        /// Whether clients may ask this server what the page behind a link looks like. The server then
-        /// fetches pages that people mention, so strangers' servers learn that a link was posted here,
-        /// and a link that works once may be used up. Clients ask only in rooms without end-to-end
-        /// encryption, unless a person wants more. What may be connected to is limited by
-        /// `outbound.denied_ip_ranges`.
-        url_previews: bool = false;
 
         /// `"starttls"`, `"tls"`, or `"none"` for a mail server on the same machine. The
         /// authorities of `outbound.extra_ca_files` are trusted here too.
