@@ -3,7 +3,7 @@
 use kontor_flows::Flows;
 use kontor_identity::Identity;
 use kontor_media::Media;
-use kontor_model::{Clock, Random};
+use kontor_model::{Clock, Random, Secret};
 use kontor_rooms::Rooms;
 use kontor_store::Store;
 use ruma::OwnedServerName;
@@ -25,6 +25,8 @@ pub struct App {
     pub media: Arc<Media>,
     /// Procedures across departments.
     pub flows: Arc<Flows>,
+    /// Previews of links, where the operator wants them.
+    pub previews: Option<Arc<kontor_flows::preview::Previews>>,
     /// Configuration of the front door itself.
     pub settings: Settings,
     /// Request budgets per caller.
@@ -50,6 +52,8 @@ pub struct Settings {
     pub forget_on_leave: bool,
     /// Whom to ask for help.
     pub support: Support,
+    /// Servers for calls.
+    pub calls: Calls,
 }
 
 /// Whom to ask for help (client-server API, "GET /.well-known/matrix/support").
@@ -74,4 +78,28 @@ pub struct Contact {
     /// An e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_address: Option<String>,
+}
+
+/// Servers for calls that people are told of.
+#[derive(Clone, Debug, Default)]
+pub struct Calls {
+    /// Where the authorisation services of LiveKit servers are reached, the preferred one first.
+    pub livekit: Vec<String>,
+    /// Addresses of TURN servers.
+    pub turn_uris: Vec<String>,
+    /// How they are used.
+    pub turn_credentials: Option<TurnCredentials>,
+    /// How long credentials hold, seconds.
+    pub turn_lifetime: u32,
+    /// Whether guests are given credentials.
+    pub turn_for_guests: bool,
+}
+
+/// How TURN servers are used.
+#[derive(Clone, Debug)]
+pub enum TurnCredentials {
+    /// By a secret that they share, from which everybody is given a password for a limited time.
+    Shared(Secret<String>),
+    /// By a user name and a password that everybody is told.
+    Fixed(String, Secret<String>),
 }

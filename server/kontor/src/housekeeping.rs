@@ -32,6 +32,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if Instant::now() >= files {
             files = Instant::now() + FILES;
             note("files", sweep_files(&app).await);
+            note("previews", sweep_previews(&app).await);
             note("key backups", sweep_backups(&app).await);
             note("log", app.store.prune(app.clock.now()).await);
         }
@@ -56,6 +57,13 @@ async fn sweep_files(app: &App) -> Result<()> {
             sweep.unfinished = swept.unfinished,
             "Removed files that nothing names any more."
         );
+    }
+    Ok(())
+}
+
+async fn sweep_previews(app: &App) -> Result<()> {
+    if app.previews.is_some() {
+        app.store.submit_bulk(app.media.sweep_previews().await?).await?;
     }
     Ok(())
 }

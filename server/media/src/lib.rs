@@ -14,6 +14,7 @@ mod content;
 mod files;
 mod find;
 mod kind;
+pub mod preview;
 mod read;
 mod receive;
 mod sweep;

@@ -11,7 +11,7 @@ use kontor_store::media::{MediaContent, media_by_id};
 use std::sync::Arc;
 
 /// Letters of a media id: 178 bits, so that nobody guesses one.
-const ID_LENGTH: usize = 30;
+pub(crate) const ID_LENGTH: usize = 30;
 
 /// How long a promise holds (the specification recommends 24 hours).
 const PROMISE: Ms = 24 * 60 * 60 * 1_000;
@@ -177,7 +177,7 @@ impl Media {
     }
 }
 
-fn known(received: &Received, about: About) -> MediaContent {
+pub(crate) fn known(received: &Received, about: About) -> MediaContent {
     MediaContent {
         content_type: content_type(about.content_type.as_deref()),
         kind: received.kind.word().to_owned(),

@@ -45,3 +45,11 @@ CREATE TABLE url_preview (
     expires_ts BIGINT NOT NULL
 );
 CREATE INDEX url_preview_expires ON url_preview (expires_ts);
+
+-- Files that are pictures of previews. They stay longer than the preview, since clients show it from
+-- messages that they have.
+CREATE TABLE url_preview_picture (
+    media_nid BIGINT PRIMARY KEY,
+    until_ts BIGINT NOT NULL
+);
+CREATE INDEX url_preview_picture_until ON url_preview_picture (until_ts);

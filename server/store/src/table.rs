@@ -129,6 +129,7 @@ tables! {
 }
 
 /// Rows of one statement. Fixed, so that statements stay prepared; below SQLite's 32,766 parameters.
+    UrlPreviewPicture = "url_preview_picture" Replace ["media_nid"] ["until_ts"];
 pub(crate) const CHUNKS: [usize; 4] = [64, 16, 4, 1];
 
 /// The insert statement for `rows` rows.

@@ -2,6 +2,7 @@
 //! Each file fulfils one of their traits and decides nothing else.
 
 pub mod push;
+pub mod web;
 
 use crate::config::Config;
 use kontor_wire::outbound::Options;

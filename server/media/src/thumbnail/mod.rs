@@ -8,6 +8,11 @@ mod headers;
 mod render;
 mod size;
 
+/// Width and height of a picture as it is seen, by its header alone; `None` when it cannot be read.
+pub(crate) fn dimensions(bytes: &[u8], kind: Kind) -> Option<(u32, u32)> {
+    decode::open(std::io::Cursor::new(bytes), kind).ok().map(|opened| opened.seen_size())
+}
+
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -1,6 +1,8 @@
 //! Rows of uploaded and promised files. The files themselves are the media department's; here is
 //! only what is known about them.
 
+pub mod preview;
+
 use crate::change::{Change, Stream};
 use crate::db::Source;
 use crate::table::Table;

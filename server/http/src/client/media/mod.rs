@@ -4,6 +4,7 @@
 mod answer;
 mod disposition;
 mod download;
+mod preview;
 mod ranges;
 mod session;
 mod upload;
@@ -25,6 +26,7 @@ pub(crate) fn routes(mut routes: Router<Arc<App>>) -> Router<Arc<App>> {
     let new = "/_matrix/client/v1/media";
     routes = routes
         .route(&format!("{new}/config"), get(config))
+        .route(&format!("{new}/preview_url"), get(preview::preview))
         .route(&format!("{new}/download/{{server}}/{{media_id}}"), get(download::download))
         .route(&format!("{new}/download/{{server}}/{{media_id}}/{{name}}"), get(download::download_named))
         .route(&format!("{new}/thumbnail/{{server}}/{{media_id}}"), get(download::thumbnail))
@@ -36,6 +38,7 @@ pub(crate) fn routes(mut routes: Router<Arc<App>>) -> Router<Arc<App>> {
         routes = routes
             .route(&format!("{old}/upload"), post(upload::upload))
             .route(&format!("{old}/config"), get(config))
+            .route(&format!("{old}/preview_url"), get(preview::preview))
             .route(&file, get(download::legacy_download))
             .route(&format!("{file}/{{name}}"), get(download::legacy_download_named))
             .route(&format!("{old}/thumbnail/{{server}}/{{media_id}}"), get(download::legacy_thumbnail));
