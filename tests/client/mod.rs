@@ -3,12 +3,15 @@
 
 mod accounts;
 mod discovery;
+mod calls;
+mod delayed;
 mod directory;
 mod errors;
 mod history;
 mod invitations;
 mod media;
 mod reports;
+mod relations;
 mod rooms;
 mod search;
 mod support;
