@@ -12,6 +12,7 @@ pub mod create_room;
 pub mod departure;
 pub mod discovery;
 pub mod encryption;
+pub mod delayed;
 pub mod history;
 pub(crate) mod invite_rules;
 pub mod mail;
@@ -81,6 +82,8 @@ pub struct Flows {
     pub judge: Arc<dyn Judge>,
     /// The way out for letters.
     pub mail: mail::Mail,
+    /// Events that are sent later.
+    pub delayed: delayed::Delayed,
     /// What transaction ids did lately.
     pub repeats: post::Repeats,
     /// What is remembered of sliding sync.

@@ -2,7 +2,7 @@
 
 use crate::Flows;
 use crate::caller::Caller;
-use crate::post::{Post, Txn, first};
+use crate::post::{Post, Rows, Txn, first};
 use crate::send::transaction;
 use kontor_model::{Code, Draft, Error, Result};
 use kontor_rooms::redaction::{self, Redactor};
@@ -24,29 +24,42 @@ impl Flows {
         content: CanonicalJsonObject,
     ) -> Result<OwnedEventId> {
         let txn = transaction(by, &["redact", room_id.as_str(), target.as_str()], txn_id)?;
-        self.redact_with(by, room_id, target, content, txn).await
+        self.redact_with(by, room_id, target, content, Some(txn), None).await
     }
 
+    /// Redacts an event, with rows that belong to the act.
+    ///
+    /// # Errors
+    /// As [`Flows::redact`].
     pub(crate) async fn redact_with(
         &self,
         by: &Caller<'_>,
         room_id: &RoomId,
         target: &EventId,
         content: CanonicalJsonObject,
-        txn: Txn,
+        txn: Option<Txn>,
+        rows: Option<Rows<'_>>,
     ) -> Result<OwnedEventId> {
-        if let Some(sent) = self.already_sent(&txn).await? {
+        if let Some(txn) = &txn
+            && let Some(sent) = self.already_sent(txn).await?
+        {
             return Ok(sent);
         }
         self.check_joined(by, room_id).await?;
         let target = archive::target(&mut self.store.reader(), target.as_str()).await?;
         let target = target.ok_or_else(|| Error::not_found("There is no such event in this room."))?;
         if by.requester.suspended && target.sender != by.requester.user_id.as_str() {
-            return Err(Error::new(Code::UserSuspended, "Your account is suspended: take back your own words only."));
+            return Err(Error::new(
+                Code::UserSuspended,
+                "Your account is suspended: take back your own words only.",
+            ));
         }
         let redactor = Redactor { user: &by.requester.user_id, admin: by.requester.admin };
         let check = |head: &Head| redaction::allow(head, redactor, &target);
         let apply = |chain: &mut Chain| {
+            if let Some(rows) = rows {
+                rows(chain)?;
+            }
             if target.redacted {
                 return Ok(());
             }
@@ -59,7 +72,7 @@ impl Flows {
         };
         let post = Post {
             drafts: vec![draft],
-            txn: Some(txn),
+            txn,
             actor: Some(by.actor.clone()),
             check: Some(&check),
             rows: Some(&apply),

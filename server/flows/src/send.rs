@@ -2,9 +2,9 @@
 
 use crate::Flows;
 use crate::caller::Caller;
-use crate::post::{Post, Txn, first};
+use crate::post::{Post, Rows, Txn, first};
 use kontor_model::{Code, Draft, Error, Result, ids};
-use kontor_store::rooms::{events, redaction};
+use kontor_store::rooms::{events, redaction, relations};
 use ruma::{CanonicalJsonObject, CanonicalJsonValue, OwnedEventId, RoomId};
 use sha2::{Digest, Sha256};
 
@@ -50,16 +50,49 @@ impl Flows {
         let txn = transaction(by, &["send", room_id.as_str(), kind], txn_id)?;
         if kind == "m.room.redaction" {
             let target = kontor_rooms::redaction::take_target(&mut content)?;
-            return self.redact_with(by, room_id, &target, content, txn).await;
+            return self.redact_with(by, room_id, &target, content, Some(txn), None).await;
         }
+        self.send_with(by, room_id, kind, content, Some(txn), None).await
+    }
+
+    /// Sends a message event other than a redaction, with rows that belong to the act.
+    ///
+    /// # Errors
+    /// As [`Flows::send`].
+    pub(crate) async fn send_with(
+        &self,
+        by: &Caller<'_>,
+        room_id: &RoomId,
+        kind: &str,
+        content: CanonicalJsonObject,
+        txn: Option<Txn>,
+        rows: Option<Rows<'_>>,
+    ) -> Result<OwnedEventId> {
         if let Some(annotation) = annotation(&content) {
-            if let Some(sent) = self.already_sent(&txn).await? {
+            if let Some(txn) = &txn
+                && let Some(sent) = self.already_sent(txn).await?
+            {
                 return Ok(sent);
             }
             self.check_annotation(by, kind, &annotation).await?;
         }
+        self.check_thread(&content).await?;
         let draft = Draft::message(kind, content, by.requester.user_id.clone(), by.now);
-        first(self.post(room_id, Post { drafts: vec![draft], txn: Some(txn), ..Post::default() }).await?)
+        first(self.post(room_id, Post { drafts: vec![draft], txn, rows, ..Post::default() }).await?)
+    }
+
+    /// No thread begins at an event that relates to another one itself (client-server API,
+    /// "Validation of m.thread relationships").
+    async fn check_thread(&self, content: &CanonicalJsonObject) -> Result<()> {
+        let Some(CanonicalJsonValue::Object(relation)) = content.get("m.relates_to") else { return Ok(()) };
+        let text = |key: &str| relation.get(key).and_then(CanonicalJsonValue::as_str);
+        let root = text("event_id").filter(|id| text("rel_type") == Some("m.thread") && !id.contains('\0'));
+        let Some(root) = root else { return Ok(()) };
+        if relations::relates(&mut self.store.reader(), root).await? {
+            let error = "A thread cannot begin at an event that relates to another one.";
+            return Err(Error::new(Code::Unprocessable, error));
+        }
+        Ok(())
     }
 
     /// The event that the same request made before.

@@ -2,7 +2,7 @@
 
 use crate::Flows;
 use crate::caller::Caller;
-use crate::post::{Post, first};
+use crate::post::{Post, Rows, first};
 use kontor_model::{Draft, Error, Result, ids};
 use kontor_rooms::member::Membership;
 use kontor_rooms::{Head, alias};
@@ -31,6 +31,20 @@ impl Flows {
     /// As [`Flows::post`]; `BadAlias` and `InvalidParam` for canonical aliases that do not point
     /// here; those of the membership procedures for member events.
     pub async fn set_state(&self, by: &Caller<'_>, state: NewState<'_>) -> Result<OwnedEventId> {
+        self.set_state_with(by, state, None).await
+    }
+
+    /// Sets a state event, with rows that belong to the act; they are not written when nothing is,
+    /// because the state stands already, nor with memberships.
+    ///
+    /// # Errors
+    /// As [`Flows::set_state`].
+    pub(crate) async fn set_state_with(
+        &self,
+        by: &Caller<'_>,
+        state: NewState<'_>,
+        rows: Option<Rows<'_>>,
+    ) -> Result<OwnedEventId> {
         let NewState { room_id, kind, key, content } = state;
         match (kind, key) {
             ("m.room.create", _) => {
@@ -57,8 +71,13 @@ impl Flows {
             };
             Ok(guests.iter().filter(inside).map(out).collect())
         };
-        let post =
-            Post { drafts: vec![draft], decide: Some(&go), actor: Some(by.actor.clone()), ..Post::default() };
+        let post = Post {
+            drafts: vec![draft],
+            decide: Some(&go),
+            actor: Some(by.actor.clone()),
+            rows,
+            ..Post::default()
+        };
         first(self.post(room_id, post).await?)
     }
 

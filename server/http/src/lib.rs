@@ -19,5 +19,5 @@ pub mod router;
 mod setup;
 mod suspended;
 
-pub use app::{App, Contact, Settings, Support};
+pub use app::{App, Calls, Contact, Settings, Support, TurnCredentials};
 pub use router::{Serve, router};

@@ -115,6 +115,7 @@ impl House {
             people: kontor_flows::user_directory::People::default(),
             memos: kontor_flows::sync::memo::Memos::default(),
             inboxes: kontor_flows::encryption::Inboxes::default(),
+            delayed: departments::delayed(config),
             repeats: kontor_flows::post::Repeats::default(),
             stop,
         });
@@ -128,7 +129,11 @@ impl House {
             Arc::new(App { store, clock, random, rooms, identity, media, flows, previews, settings, limits });
         let keeping = Arc::clone(&app);
         let housekeeping = tokio::spawn(async move {
-            tokio::join!(housekeeping::keep(Arc::clone(&keeping), stopping), keeping.flows.keep_mailing());
+            tokio::join!(
+                housekeeping::keep(Arc::clone(&keeping), stopping),
+                keeping.flows.keep_mailing(),
+                keeping.flows.keep_delayed(),
+            );
         });
         let flows = Arc::clone(&app.flows);
         let indexing = tokio::spawn(async move { flows.follow_for_search().await });

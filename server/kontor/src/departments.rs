@@ -19,9 +19,12 @@ pub fn identity(config: &Config, server_name: OwnedServerName) -> kontor_identit
             allow_guests: registration.allow_guests,
             terms: terms(config),
         },
-        mail: config.email.smtp_host.as_ref().zip(config.email.from.as_ref()).map(|_| kontor_identity::Mail {
-            base_url: config.public_base_url(),
-        }),
+        mail: config
+            .email
+            .smtp_host
+            .as_ref()
+            .zip(config.email.from.as_ref())
+            .map(|_| kontor_identity::Mail { base_url: config.public_base_url() }),
         presence: config.presence.enabled,
         ..kontor_identity::Options::new(server_name)
     }
@@ -66,6 +69,31 @@ pub fn flows(config: &Config, server_name: OwnedServerName) -> kontor_flows::Set
     }
 }
 
+/// What may be sent later.
+pub fn delayed(config: &Config) -> kontor_flows::delayed::Delayed {
+    let delayed = &config.delayed_events;
+    kontor_flows::delayed::Delayed::new(delayed.per_user, i64::from(delayed.max_delay_seconds) * 1_000)
+}
+
+/// The servers for calls that people are told of.
+fn calls(config: &Config) -> kontor_http::Calls {
+    let turn = &config.turn;
+    let credentials = match (&turn.shared_secret, &turn.username, &turn.password) {
+        (Some(secret), _, _) => Some(kontor_http::TurnCredentials::Shared(secret.clone())),
+        (None, Some(username), Some(password)) => {
+            Some(kontor_http::TurnCredentials::Fixed(username.clone(), password.clone()))
+        }
+        _ => None,
+    };
+    kontor_http::Calls {
+        livekit: config.rtc.livekit_service_urls.clone(),
+        turn_uris: turn.uris.clone(),
+        turn_credentials: credentials,
+        turn_lifetime: turn.lifetime_seconds,
+        turn_for_guests: turn.allow_guests,
+    }
+}
+
 /// What the front door is told.
 pub fn http(config: &Config, server_name: OwnedServerName) -> kontor_http::Settings {
     kontor_http::Settings {
@@ -77,6 +105,7 @@ pub fn http(config: &Config, server_name: OwnedServerName) -> kontor_http::Setti
         public_rooms_without_login: config.rooms.public_rooms_without_login,
         forget_on_leave: config.rooms.forget_on_leave,
         support: support(config),
+        calls: calls(config),
     }
 }
 

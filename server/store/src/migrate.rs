@@ -17,6 +17,7 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("threepid", include_str!("../migrations/0012_threepid.sql")),
     ("sliding", include_str!("../migrations/0008_sliding.sql")),
 ];
+    ("delayed", include_str!("../migrations/0010_delayed.sql")),
 
     ("push", include_str!("../migrations/0011_push.sql")),
 /// Brings the schema up to date; returns how many migrations were applied.

@@ -122,6 +122,9 @@ tables! {
     NoticeRound = "notice_round" Refuse ["notice_nid"] ["content", "after_nid", "created_ts"];
     SlidingState = "sliding_state" Refuse ["state_nid"] ["user_nid", "device_id", "conn_id", "parent_nid",
         "used_ts", "state"];
+    Delayed = "delayed" Refuse ["delayed_nid"] ["delay_id", "user_nid", "device_id", "digest", "room_id",
+        "type", "state_key", "content", "delay_ms", "created_ts", "since_ts", "due_ts", "settled_ts",
+        "event_id", "error"];
     PushMode = "push_mode" Replace ["user_nid", "room_id"] ["mode", "since", "before"];
     Pusher = "pusher" Replace ["user_nid", "app_id", "pushkey"] ["device_id", "app_display_name",
         "device_display_name", "profile_tag", "lang", "url", "data", "set_ts", "owed_pos"];

@@ -7,6 +7,7 @@ mod create_room;
 mod cross_signing;
 pub(crate) mod deactivate;
 mod dehydrated;
+mod delayed;
 mod devices;
 mod discovery;
 mod elsewhere;
@@ -30,6 +31,7 @@ mod reports;
 mod room_keys;
 mod relations;
 mod room_state;
+mod rtc;
 mod search;
 mod send;
 mod session;
@@ -44,6 +46,7 @@ mod uia;
 mod upgrade;
 mod user_directory;
 mod versions;
+mod voip;
 
 use crate::app::App;
 use axum::Router;
@@ -89,6 +92,9 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = search::routes(routes);
     let routes = user_directory::routes(routes);
     let routes = send::routes(routes);
+    let routes = delayed::routes(routes);
+    let routes = rtc::routes(routes);
+    let routes = voip::routes(routes);
     let routes = relations::routes(routes);
     let routes = threads::routes(routes);
     history::routes(routes)

@@ -1,5 +1,6 @@
 //! The state of a room: reading and setting it.
 
+use super::delayed::{Delay, keep};
 use super::membership::by;
 use crate::app::App;
 use crate::error::Answer;
@@ -8,6 +9,7 @@ use crate::respond;
 use crate::router::v3;
 use axum::Router;
 use axum::routing::get;
+use kontor_flows::delayed::Later;
 use kontor_flows::state::NewState;
 use kontor_model::Error;
 use kontor_model::json::event_content;
@@ -77,9 +79,16 @@ async fn set(
     app: State,
     caller: Caller,
     Path((room_id, kind, key)): Path<(OwnedRoomId, String, String)>,
+    Query(delay): Query<Delay>,
     Body(body): Body<Box<RawValue>>,
 ) -> Answer {
-    write(&app, &caller, &room_id, &kind, &key, &body).await
+    write(
+        &app,
+        &caller,
+        NewState { room_id: &room_id, kind: &kind, key: &key, content: event_content(&body)? },
+        &delay,
+    )
+    .await
 }
 
 /// `PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}`
@@ -87,20 +96,24 @@ async fn set_without_key(
     app: State,
     caller: Caller,
     Path((room_id, kind)): Path<(OwnedRoomId, String)>,
+    Query(delay): Query<Delay>,
     Body(body): Body<Box<RawValue>>,
 ) -> Answer {
-    write(&app, &caller, &room_id, &kind, "", &body).await
+    write(
+        &app,
+        &caller,
+        NewState { room_id: &room_id, kind: &kind, key: "", content: event_content(&body)? },
+        &delay,
+    )
+    .await
 }
 
-async fn write(
-    app: &App,
-    caller: &Caller,
-    room_id: &OwnedRoomId,
-    kind: &str,
-    key: &str,
-    body: &RawValue,
-) -> Answer {
-    let state = NewState { room_id, kind, key, content: event_content(body)? };
+async fn write(app: &App, caller: &Caller, state: NewState<'_>, delay: &Delay) -> Answer {
+    if let Some(delay) = delay.wanted()? {
+        let NewState { room_id, kind, key, content } = state;
+        let later = Later { room_id, kind, state_key: Some(key), txn_id: None, content, delay };
+        return keep(app, caller, later).await;
+    }
     let event_id = app.flows.set_state(&by(app, caller), state).await?;
     Ok(respond::ok(&json!({ "event_id": event_id })))
 }

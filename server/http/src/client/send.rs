@@ -1,13 +1,15 @@
 //! Sending messages and taking them back.
 
+use super::delayed::{Delay, keep};
 use super::membership::by;
 use crate::app::App;
 use crate::error::Answer;
-use crate::extract::{Body, Caller, OptionalBody, Path, State};
+use crate::extract::{Body, Caller, OptionalBody, Path, Query, State};
 use crate::respond;
 use crate::router::v3;
 use axum::Router;
 use axum::routing::put;
+use kontor_flows::delayed::Later;
 use kontor_flows::send::Message;
 use kontor_model::json::event_content;
 use kontor_model::{Error, ids};
@@ -26,9 +28,15 @@ async fn send(
     app: State,
     caller: Caller,
     Path((room_id, kind, txn_id)): Path<(OwnedRoomId, String, String)>,
+    Query(delay): Query<Delay>,
     Body(body): Body<Box<RawValue>>,
 ) -> Answer {
     let content = event_content(&body)?;
+    if let Some(delay) = delay.wanted()? {
+        let (kind, txn_id) = (kind.as_str(), Some(txn_id.as_str()));
+        let later = Later { room_id: &room_id, kind, state_key: None, txn_id, content, delay };
+        return keep(&app, &caller, later).await;
+    }
     let message = Message { room_id: &room_id, kind: &kind, txn_id: &txn_id, content };
     let event_id = app.flows.send(&by(&app, &caller), message).await?;
     Ok(respond::ok(&json!({ "event_id": event_id })))

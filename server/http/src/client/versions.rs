@@ -34,9 +34,13 @@ pub fn routes(routes: Router<Arc<App>>) -> Router<Arc<App>> {
 }
 
 /// `GET /_matrix/client/versions`
-async fn versions() -> Response {
+async fn versions(app: State) -> Response {
     let versions: Vec<_> = MINORS.map(|minor| format!("v1.{minor}")).collect();
-    let unstable: Map<_, _> = UNSTABLE.iter().map(|name| ((*name).to_owned(), true.into())).collect();
+    let delays = app.flows.delayed.per_user > 0;
+    let calls = !app.settings.calls.livekit.is_empty();
+    let unstable = UNSTABLE.iter().map(|name| (*name, true));
+    let unstable = unstable.chain([("org.matrix.msc4140", delays), ("org.matrix.msc4143", calls)]);
+    let unstable: Map<_, _> = unstable.map(|(name, has)| (name.to_owned(), has.into())).collect();
     respond::ok(&json!({ "versions": versions, "unstable_features": unstable }))
 }
 
@@ -61,7 +65,12 @@ async fn policy_server() -> Answer {
 
 /// Where clients find this server.
 pub(crate) fn discovery(app: &App) -> serde_json::Value {
-    json!({ "m.homeserver": { "base_url": app.settings.public_base_url } })
+    let mut document = json!({ "m.homeserver": { "base_url": app.settings.public_base_url } });
+    let foci = super::rtc::foci(app);
+    if let (false, Some(map)) = (foci.is_empty(), document.as_object_mut()) {
+        map.insert("org.matrix.msc4143.rtc_foci".into(), foci.into());
+    }
+    document
 }
 
 /// Which fields of a profile its user may set: any, but guests only the name that others see.
@@ -84,6 +93,13 @@ async fn capabilities(app: State, caller: Caller) -> Answer {
         "m.get_login_token": { "enabled": !guest },
         "m.forget_forced_upon_leave": { "enabled": app.settings.forget_on_leave },
     });
+    if app.flows.delayed.per_user > 0
+        && let Some(map) = capabilities.as_object_mut()
+    {
+        let (longest, most) = (app.flows.delayed.longest, app.flows.delayed.per_user);
+        let limits = json!({ "max_delay_ms": longest, "max_scheduled": most });
+        map.insert("org.matrix.msc4140.delayed_events".into(), limits);
+    }
     if caller.requester.admin
         && let Some(map) = capabilities.as_object_mut()
     {

@@ -19,6 +19,7 @@ pub(super) fn check(config: &Config, tree: &Tree, problems: &mut Problems) {
     check_listeners(&config.listener, tree, problems);
     check_database(config, tree, problems);
     check_terms(config, tree, problems);
+    check_calls(config, tree, problems);
     check_support(config, tree, problems);
     check_email(config, tree, problems);
     if config.passwords.test_only_cheap_hashing && config.registration.require_verification {
@@ -137,6 +138,38 @@ fn check_terms(config: &Config, tree: &Tree, problems: &mut Problems) {
                 problems.add(place(), "an address such as \"https://company.example/privacy\" is expected.");
             }
         }
+    }
+}
+
+fn check_calls(config: &Config, tree: &Tree, problems: &mut Problems) {
+    for (index, url) in config.rtc.livekit_service_urls.iter().enumerate() {
+        if web_address(url).is_none() {
+            problems.add(
+                tree.place(&format!("rtc.livekit_service_urls[{index}]")),
+                "an address such as \"https://rtc.company.example\" is expected.",
+            );
+        }
+    }
+    let turn = &config.turn;
+    for (index, uri) in turn.uris.iter().enumerate() {
+        if !["turn:", "turns:", "stun:", "stuns:"].iter().any(|scheme| uri.starts_with(scheme)) {
+            problems.add(
+                tree.place(&format!("turn.uris[{index}]")),
+                "an address such as \"turn:turn.company.example:3478?transport=udp\" is expected.",
+            );
+        }
+    }
+    let fixed = turn.username.is_some() && turn.password.is_some();
+    if turn.shared_secret.is_some() && (turn.username.is_some() || turn.password.is_some()) {
+        problems.add(
+            tree.place("turn.shared_secret"),
+            "either a shared secret is set, or a user name and its password, not both.",
+        );
+    } else if !turn.uris.is_empty() && turn.shared_secret.is_none() && !fixed {
+        problems.add(
+            tree.place("turn.uris"),
+            "these servers need turn.shared_secret, or turn.username and turn.password.",
+        );
     }
 }
 
@@ -365,6 +398,10 @@ mod tests {
             ("[email]\nsmtp_host = \"m\"\nfrom = \"nobody\"", "`email.from`"),
             ("[email]\nsmtp_port = 70000", "`email.smtp_port`"),
             ("[email]\nsmtp_user = \"kontor\"", "`email.smtp_user`"),
+            ("[rtc]\nlivekit_service_urls = [\"here\"]", "`rtc.livekit_service_urls[0]`"),
+            ("[turn]\nuris = [\"turn:x\"]", "`turn.uris`"),
+            ("[turn]\nuris = [\"http://x\"]\nshared_secret = \"s\"", "`turn.uris[0]`"),
+            ("[turn]\nshared_secret = \"s\"\nusername = \"u\"", "`turn.shared_secret`"),
             ("[[terms]]\nid = \"a\"", "`terms[0].version`"),
             ("[[terms]]\nurl = \"here\"", "`terms[0].url`"),
             ("support_page = \"here\"", "`support_page`"),

@@ -39,6 +39,12 @@ pub struct Config {
     pub rooms: Rooms,
     /// `[user_directory]`
     pub user_directory: UserDirectory,
+    /// `[delayed_events]`
+    pub delayed_events: DelayedEvents,
+    /// `[rtc]`
+    pub rtc: Rtc,
+    /// `[turn]`
+    pub turn: Turn,
     /// `[media]`
     pub media: Media,
     /// `[email]`
@@ -66,6 +72,9 @@ pub fn sections() -> Vec<Section> {
         RateLimits::describe("rate_limits", false),
         Rooms::describe("rooms", false),
         UserDirectory::describe("user_directory", false),
+        DelayedEvents::describe("delayed_events", false),
+        Rtc::describe("rtc", false),
+        Turn::describe("turn", false),
         Media::describe("media", false),
         Email::describe("email", false),
         Presence::describe("presence", false),
@@ -298,6 +307,53 @@ section! {
         /// only, with whom they share a room or who are in a room that anybody may join or read.
         /// Guests, and locked and deactivated accounts, are never found.
         shows: DirectoryShows = DirectoryShows::Everybody;
+    }
+}
+
+section! {
+    /// Events that clients ask to be sent later (MSC4140). Group calls need them: a client leaves word
+    /// that it hung up, which is sent unless it says in time that it is still there.
+    pub struct DelayedEvents {
+        /// How many events of one person may wait at once. 0 = nobody can delay events, and clients
+        /// are told so.
+        per_user: u32 = 100;
+
+        /// The longest time that an event may wait, in seconds.
+        max_delay_seconds: u32 = 86_400;
+    }
+}
+
+section! {
+    /// Group calls (MatrixRTC).
+    pub struct Rtc {
+        /// Where the authorisation services of LiveKit servers are reached, the preferred one first.
+        /// Clients find them at the homeserver (MSC4143) and in the discovery document. Without any,
+        /// there are no group calls.
+        livekit_service_urls: Vec<String> = Vec::new();
+    }
+}
+
+section! {
+    /// TURN servers, which pass on calls between two people who cannot reach one another directly.
+    pub struct Turn {
+        /// Addresses of the servers. Without any, clients are told that there are none.
+        uris: Vec<String> = Vec::new();
+
+        /// The secret that the TURN server shares (coturn: `static-auth-secret`). From it everybody is
+        /// given a password of their own for a limited time.
+        shared_secret: Option<Secret<String>> = None, example r#""a long random text""#, secret;
+
+        /// User name, for TURN servers that have one for everybody instead.
+        username: Option<String> = None, example r#""kontor""#;
+
+        /// The password of that user.
+        password: Option<Secret<String>> = None, example r#""a long random text""#, secret;
+
+        /// For how many seconds credentials hold; clients then ask for new ones.
+        lifetime_seconds: u32 = 86_400;
+
+        /// Whether guests are given credentials.
+        allow_guests: bool = false;
     }
 }
 

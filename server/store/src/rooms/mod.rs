@@ -5,6 +5,7 @@ pub mod cache;
 pub mod card;
 pub mod chain_reads;
 pub mod company;
+pub mod delayed;
 pub mod events;
 pub mod face;
 pub mod head;

@@ -101,6 +101,15 @@ pub async fn children<S: Source>(source: &mut S, seen: Seen<'_>, parents: &[Nid]
     Ok(found)
 }
 
+/// Whether an event relates to another one.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn relates<S: Source>(source: &mut S, event_id: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM event WHERE event_id = $1 AND relates_to IS NOT NULL";
+    Ok(source.first(sql, vec![event_id.into()]).await?.is_some())
+}
+
 /// Which events that relate to one are wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
