@@ -25,6 +25,11 @@ FIGURES = [
     ("cpu_ms_per_thumbnail", "CPU per thumbnail, ms", False),
     ("cpu_ms_per_download", "CPU per download, ms", False),
     ("cpu_ms_per_picture", "CPU per picture, all three, ms", False),
+    ("cpu_ms_per_login", "CPU per first answer, ms", False),
+    ("cpu_ms_per_search", "CPU per search, ms", False),
+    ("indexed_after_seconds", "found after the last message, s", None),
+    ("cpu_ms_per_join", "CPU per join, ms", False),
+    ("cpu_ms_per_push", "CPU per push, ms", False),
     ("cpu_seconds_per_minute", "CPU-seconds per minute", False),
     ("first_answer_median_seconds", "first answer, median, s", False),
     ("server_mb", "server, MB", False),
@@ -45,6 +50,11 @@ SCENARIOS = [
     ("memory_after_run", "Memory after all that"),
     ("start", "Start with the filled database"),
     ("memory_idle_filled", "Memory, idle after that start"),
+    ("sliding_{}_rooms", "Sliding sync, first answer, {} rooms"),
+    ("join_{}_members", "Joining a room of {}"),
+    ("push_{}_members", "Pushing to 100 phones in a room of {}"),
+    ("search_rare_in_{}_messages", "Search among {} messages, few hits"),
+    ("search_common_in_{}_messages", "Search among {} messages, many hits"),
 ]
 
 # What Kontor has to reach: (text, scenario, figure, smallest ratio to Synapse or None, highest value or None).
@@ -57,6 +67,10 @@ GOALS = [
     ("idle memory of the server: below 50 MB", "memory_idle_filled", "server_mb", None, 50),
     ("memory of the server after all scenarios: below 150 MB", "memory_after_run", "server_mb", None, 150),
     ("first answer with the filled database: below 0.5 s", "start", "first_answer_median_seconds", None, 0.5),
+    ("sliding sync's first answer with 2,000 rooms: below 100 ms of CPU", "sliding_2000_rooms", "cpu_ms_per_login", None, 100),
+    ("search among 100,000 messages, few hits: below 50 ms of CPU", "search_rare_in_100000_messages", "cpu_ms_per_search", None, 50),
+    ("search among 100,000 messages, many hits: below 50 ms of CPU", "search_common_in_100000_messages", "cpu_ms_per_search", None, 50),
+    ("2,000 idle polls: below 0.5 s of CPU per minute", "idle_2000_polls", "cpu_seconds_per_minute", None, 0.5),
 ]
 
 

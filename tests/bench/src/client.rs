@@ -47,6 +47,14 @@ pub struct Page {
     pub chunk: Vec<IgnoredAny>,
 }
 
+/// An answer of sliding sync, as far as the scenarios look.
+pub struct Slid {
+    /// Rooms that were told, unread.
+    pub rooms: std::collections::HashMap<String, IgnoredAny>,
+    /// Size of the answer.
+    pub bytes: usize,
+}
+
 #[derive(Deserialize)]
 struct Account {
     access_token: String,
@@ -174,6 +182,49 @@ impl User {
         let query = [("width", "320"), ("height", "240"), ("method", "scale")];
         let path = format!("/_matrix/client/v1/media/thumbnail/{media}");
         bytes_of(self.authorised(Method::GET, &path).query(&query)).await
+    }
+
+    /// One request of simplified sliding sync (MSC4186).
+    pub async fn sliding_sync(&self, request: &Value) -> Result<Slid> {
+        #[derive(Deserialize)]
+        struct Answer {
+            rooms: std::collections::HashMap<String, IgnoredAny>,
+        }
+        let path = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync";
+        let bytes = bytes_of(self.authorised(Method::POST, path).json(request)).await?;
+        let Answer { rooms } = serde_json::from_slice(&bytes).context("the answer tells no rooms")?;
+        Ok(Slid { rooms, bytes: bytes.len() })
+    }
+
+    /// Searches messages; how many were found in all.
+    pub async fn search(&self, term: &str) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Found {
+            search_categories: Categories,
+        }
+        #[derive(Deserialize)]
+        struct Categories {
+            room_events: Events,
+        }
+        #[derive(Deserialize)]
+        struct Events {
+            count: u64,
+        }
+        let events = json!({"search_term": term, "order_by": "recent"});
+        let body = json!({"search_categories": {"room_events": events}});
+        let Found { search_categories } = json_of(self.post("search").json(&body)).await?;
+        Ok(search_categories.room_events.count)
+    }
+
+    /// Wants to be told by a push gateway.
+    pub async fn set_pusher(&self, gateway: &str, key: &str) -> Result<()> {
+        let body = json!({
+            "kind": "http", "app_id": "bench", "app_display_name": "bench", "device_display_name": "bench",
+            "lang": "en", "pushkey": key, "append": true,
+            "data": {"url": gateway, "format": "event_id_only"},
+        });
+        let _: IgnoredAny = json_of(self.post("pushers/set").json(&body)).await?;
+        Ok(())
     }
 
     /// Asks who the token belongs to: the cheapest request that needs the database.

@@ -12,7 +12,7 @@ use crate::scenarios::Scenario;
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Options {
-    /// Scenarios to run; `all` is every one, in a fixed order
+    /// Scenarios to run, in a fixed order; `all` is what servers are compared by, `more` the rest
     #[arg(value_enum, required = true)]
     scenarios: Vec<Scenario>,
 
@@ -61,8 +61,10 @@ pub struct Options {
 impl Options {
     /// The scenarios to run, in the order of the enum, each once.
     pub fn scenarios(&self) -> Vec<Scenario> {
-        let wanted = |one: &Scenario| self.scenarios.contains(one) || self.scenarios.contains(&Scenario::All);
-        Scenario::EACH.into_iter().filter(wanted).collect()
+        let named = |one: &Scenario| self.scenarios.contains(one);
+        let (all, more) = (named(&Scenario::All), named(&Scenario::More));
+        let each = Scenario::EACH.into_iter().filter(|one| all || named(one));
+        each.chain(Scenario::MORE.into_iter().filter(|one| more || named(one))).collect()
     }
 
     /// A default size (users, rooms, messages) after `--scale`; never below 1.

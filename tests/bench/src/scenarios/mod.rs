@@ -1,10 +1,13 @@
 //! The scenarios: what is done to the server, and which figures come out. One file each.
 
+mod crowd;
 mod delivery;
 mod idle;
 mod media;
 mod pagination;
+mod search;
 mod send;
+mod sliding;
 mod start;
 mod sync;
 
@@ -38,8 +41,18 @@ pub enum Scenario {
     Idle,
     /// Restart with the database filled by the scenarios before
     Start,
-    /// Every scenario, in this order
+    /// Every scenario so far, in this order
     All,
+    /// The first answer of sliding sync for a user in 2,000 rooms
+    Sliding,
+    /// Search among 100,000 messages
+    Search,
+    /// A room of 1,000 members: joining it, pushing its messages
+    Crowd,
+    /// 2,000 idle long polls
+    Idle2000,
+    /// The four that only large houses feel
+    More,
 }
 
 /// What all scenarios share.
@@ -52,6 +65,7 @@ pub struct Bench<'a> {
     pub report: Report,
     began: MachineCpu,
     latest: MachineCpu,
+    restarted: bool,
 }
 
 /// CPU seconds of the machine, to tell whether it was quiet.
@@ -67,6 +81,8 @@ impl Scenario {
     /// Every scenario in the order of a full run: the ones that fill the database first.
     pub const EACH: [Self; 7] =
         [Self::Send, Self::Delivery, Self::Pagination, Self::Sync, Self::Media, Self::Idle, Self::Start];
+    /// What `more` runs, in this order.
+    pub const MORE: [Self; 4] = [Self::Sliding, Self::Crowd, Self::Idle2000, Self::Search];
 
     /// Its name in messages.
     pub fn name(self) -> &'static str {
@@ -79,6 +95,11 @@ impl Scenario {
             Self::Idle => "idle",
             Self::Start => "start",
             Self::All => "all",
+            Self::Sliding => "sliding",
+            Self::Search => "search",
+            Self::Crowd => "crowd",
+            Self::Idle2000 => "idle2000",
+            Self::More => "more",
         }
     }
 
@@ -99,7 +120,11 @@ impl Scenario {
             Self::Media => media::run(bench).await,
             Self::Idle => idle::run(bench, options.sized(500)).await,
             Self::Start => start::run(bench).await,
-            Self::All => Ok(()),
+            Self::Sliding => sliding::run(bench, options.sized(2_000)).await,
+            Self::Search => search::run(bench, options.sized(100_000)).await,
+            Self::Crowd => crowd::run(bench, options.sized(1_000)).await,
+            Self::Idle2000 => idle::run(bench, options.sized(2_000)).await,
+            Self::All | Self::More => Ok(()),
         }
     }
 }
@@ -110,7 +135,8 @@ impl<'a> Bench<'a> {
         let server = Server::new(&options.url)?;
         let world = World::new(server, options.shared_secret.clone());
         let began = MachineCpu::read(options)?;
-        let mut bench = Self { options, world, report: Report::default(), began, latest: began };
+        let mut bench =
+            Self { options, world, report: Report::default(), began, latest: began, restarted: false };
         bench.note_memory("memory_at_begin")?;
         Ok(bench)
     }
@@ -118,8 +144,10 @@ impl<'a> Bench<'a> {
     /// Runs a scenario and notes how busy the machine was until now.
     pub async fn measure(&mut self, scenario: Scenario) -> Result<()> {
         scenario.run(self).await?;
-        // After a restart, what the server's old process used would count as used by others.
-        if scenario != Scenario::Start {
+        if scenario == Scenario::Start {
+            // What the server's old process used would count as used by others from here on.
+            self.restarted = true;
+        } else if !self.restarted {
             self.latest = MachineCpu::read(self.options)?;
         }
         Ok(())
