@@ -14,6 +14,7 @@ mod reports;
 mod relations;
 mod rooms;
 mod search;
+mod sliding;
 mod support;
 mod sync;
 mod talking;
