@@ -1,6 +1,6 @@
 //! Files: up, down, small, in parts, and harmless.
 
 mod download;
-mod picture;
+pub(super) mod picture;
 mod thumbnails;
 mod upload;

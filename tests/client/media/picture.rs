@@ -1,7 +1,7 @@
 //! Pictures without a library: PNGs whose data is stored and not compressed.
 
 /// A PNG of this size in one colour per half.
-pub(super) fn png(width: u32, height: u32) -> Vec<u8> {
+pub(in crate::client) fn png(width: u32, height: u32) -> Vec<u8> {
     let mut rows = Vec::new();
     for row in 0..height {
         rows.push(0);
