@@ -9,6 +9,7 @@ mod directory;
 mod errors;
 mod history;
 mod invitations;
+mod mail;
 mod media;
 mod reports;
 mod relations;

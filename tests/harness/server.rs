@@ -101,6 +101,11 @@ impl Server {
         server
     }
 
+    /// Settings for the next start, beside those of before.
+    pub fn set(&mut self, settings: &[Setting]) {
+        self.settings.extend_from_slice(settings);
+    }
+
     /// Starts the process again after [`Self::kill`] or [`Self::terminate`]: same port, same data.
     pub fn start_again(&mut self) {
         assert!(self.child.is_none(), "the server is running");

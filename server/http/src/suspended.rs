@@ -8,7 +8,8 @@ use axum::http::{Method, request::Parts};
 use kontor_model::{Code, Error, Result};
 
 /// Methods and routes below `/_matrix/client/{version}`; `{}` is any segment.
-const CLOSED: [(&str, &str); 15] = [
+const CLOSED: [(&str, &str); 16] = [
+    ("POST", "/account/3pid/delete"),
     ("POST", "/createRoom"),
     ("POST", "/join/{}"),
     ("POST", "/knock/{}"),

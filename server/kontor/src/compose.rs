@@ -88,6 +88,7 @@ impl House {
         let key_file = config.top.signing_key.clone().unwrap_or_else(|| data_dir.join("signing.key"));
         let key = signing_key::load(&key_file, &SystemRandom)?;
         let store = open_store(config).await?;
+        store.remember_erased().await.map_err(|error| sentence(&error))?;
         let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
             (Arc::new(SystemClock), Arc::new(SystemRandom));
 

@@ -27,6 +27,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if stopped {
             return;
         }
+        note("erased accounts", app.store.remember_erased().await);
         note("departures", app.flows.depart().await);
         note("notices", app.flows.notice_rounds().await);
         if Instant::now() >= files {

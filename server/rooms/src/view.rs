@@ -77,7 +77,14 @@ impl Viewer<'_> {
         let shown = row.ord.is_some_and(|ord| self.visibility.may_see(ord));
         // State events of ignored users are shown, or clients would lose track of the room.
         let ignored = row.state_key.is_none() && self.ignored.contains(&row.sender);
-        (shown && !ignored).then(|| self.visible(row))
+        if !shown || ignored {
+            return None;
+        }
+        // Of state only the account's own profile would be worth hiding, and rooms would fall apart.
+        if row.state_key.is_none() && self.visibility.keeps_words_of(&row.sender) {
+            return self.see_without_content(&row);
+        }
+        Some(self.visible(row))
     }
 
     /// A message event as the reader may see it if only its place counts, without its content: so the

@@ -3,7 +3,9 @@
 //!
 //! Two short histories decide for any number of events; no state snapshot is read.
 
+use kontor_store::rooms::cache::Erased;
 use kontor_store::rooms::state::{Histories, Turn};
+use std::sync::Arc;
 
 /// What one user may see of one room.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +14,8 @@ pub struct Visibility {
     membership: Vec<(i64, String)>,
     /// Place of the last join: events up to here were "later joined".
     last_join: Option<i64>,
+    /// Whose words are kept from those who join later.
+    erased: Arc<Erased>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,17 +55,26 @@ impl Visibility {
         let last_join = membership.iter().filter(|(_, value)| value == "join").map(|(ord, _)| *ord).max();
         // A profile change repeats "join"; what counts for "joined later" is being joined after it.
         let setting = |turn: &Turn| (turn.ord, Setting::parse(&turn.value));
-        Self { visibility: histories.visibility.iter().map(setting).collect(), membership, last_join }
+        let visibility = histories.visibility.iter().map(setting).collect();
+        Self { visibility, membership, last_join, erased: Arc::clone(&histories.erased) }
     }
 
     /// Of somebody who has been joined for as long as it matters: no history needs to be read.
     pub fn of_member() -> Self {
-        Self { visibility: Vec::new(), membership: vec![(i64::MIN, "join".to_owned())], last_join: None }
+        Self { membership: vec![(i64::MIN, "join".to_owned())], ..Self::default() }
     }
 
     /// Of somebody who stands outside with an invitation or a knock, as far as stripped state goes.
     pub fn outside(membership: &str) -> Self {
-        Self { visibility: Vec::new(), membership: vec![(i64::MIN, membership.to_owned())], last_join: None }
+        Self { membership: vec![(i64::MIN, membership.to_owned())], ..Self::default() }
+    }
+
+    /// Whether somebody's words are kept from the reader: their account was erased before the reader
+    /// first joined.
+    pub fn keeps_words_of(&self, sender: &str) -> bool {
+        self.erased.since(sender).is_some_and(|erased| {
+            !self.membership.iter().any(|(ord, membership)| *ord <= erased && membership == "join")
+        })
     }
 
     /// Whether the event at this place may be shown.
@@ -150,7 +163,11 @@ mod tests {
         let turns = |list: &[(i64, &str)]| {
             list.iter().map(|(ord, v)| Turn { ord: *ord, value: (*v).to_owned() }).collect()
         };
-        Visibility::new(&Histories { visibility: turns(visibility), membership: turns(membership) })
+        Visibility::new(&Histories {
+            visibility: turns(visibility),
+            membership: turns(membership),
+            ..Histories::default()
+        })
     }
 
     #[test]

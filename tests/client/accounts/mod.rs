@@ -3,6 +3,7 @@
 mod data;
 mod devices;
 mod login;
+mod openid;
 mod password;
 mod profile;
 mod push_rules;

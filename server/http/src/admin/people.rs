@@ -120,6 +120,6 @@ async fn deactivate(
         }
         outcome => outcome?,
     };
-    leave_rooms(&state);
+    leave_rooms(&state).await?;
     Ok(respond::empty())
 }

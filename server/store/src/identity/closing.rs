@@ -2,7 +2,7 @@
 
 use crate::db::Source;
 use crate::table::Table;
-use crate::{Change, Stream};
+use crate::{Change, Store, Stream};
 use kontor_model::{Ms, Nid, Result};
 
 /// A closed account that may still be in rooms.
@@ -36,14 +36,20 @@ pub async fn rooms_to_leave<S: Source>(source: &mut S, user: Nid, limit: i64) ->
     source.all(sql, vec![user.into(), limit.into()]).await?.iter().map(|row| row.text(0)).collect()
 }
 
-/// Closed accounts whose words are kept from those who join later: user id and the position from
-/// which on somebody is later.
-///
-/// # Errors
-/// See [`Source::all`].
-pub async fn erased<S: Source>(source: &mut S) -> Result<Vec<(String, i64)>> {
-    let sql = "SELECT n.text, e.pos FROM erased_user e JOIN name n ON n.nid = e.user_nid";
-    source.all(sql, Vec::new()).await?.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
+impl Store {
+    /// Reads whose words are kept from those who join later: at the start, now and then, and after
+    /// such an account was closed.
+    ///
+    /// # Errors
+    /// See [`Source::all`].
+    pub async fn remember_erased(&self) -> Result<()> {
+        let mut reader = self.reader();
+        let sql = "SELECT n.text, e.pos FROM erased_user e JOIN name n ON n.nid = e.user_nid";
+        let rows = reader.all(sql, Vec::new()).await?;
+        let erased = rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect::<Result<_>>()?;
+        reader.remembered().erased.set(erased);
+        Ok(())
+    }
 }
 
 impl Change {

@@ -10,7 +10,7 @@ use crate::db::Source;
 use crate::value::id_set;
 use kontor_model::{Nid, Result};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Memory for rows, bytes.
 const MEMORY: u64 = 8 << 20;
@@ -24,6 +24,24 @@ pub struct Memory {
     pub events: EventCache,
     /// Whole rooms.
     pub faces: super::face::FaceCache,
+    /// Whose words are kept from those who join later.
+    pub erased: Arc<Erased>,
+}
+
+/// Closed accounts whose words are kept from those who join later, by user id, with the position from
+/// which on somebody is later. Read at the start and now and then: there are few, and mostly none.
+#[derive(Debug, Default)]
+pub struct Erased(RwLock<HashMap<String, i64>>);
+
+impl Erased {
+    /// From which position on somebody is too late for this user's words.
+    pub fn since(&self, user_id: &str) -> Option<i64> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(user_id).copied()
+    }
+
+    pub(crate) fn set(&self, erased: HashMap<String, i64>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = erased;
+    }
 }
 
 /// The rows.

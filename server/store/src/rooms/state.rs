@@ -1,9 +1,11 @@
 //! State of rooms at a place, and the two histories that decide who may see what.
 
+use super::cache::Erased;
 use crate::db::Source;
 use crate::value::{Value, id_set, text_set, triple_set};
 use kontor_model::{Nid, Result};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Numeric ids that a statement gives as `c1`.
 async fn nids<S: Source>(source: &mut S, sql: &'static str, values: Vec<Value>) -> Result<Vec<Nid>> {
@@ -140,6 +142,8 @@ pub struct Histories {
     pub visibility: Vec<Turn>,
     /// Changes of the user's own membership.
     pub membership: Vec<Turn>,
+    /// Whose words are kept from those who join later.
+    pub erased: Arc<Erased>,
 }
 
 /// The histories of some rooms for one user, in one statement.
@@ -186,6 +190,10 @@ pub async fn histories<S: Source>(
     for histories in found.values_mut() {
         histories.membership.sort_unstable_by_key(|turn| turn.ord);
         histories.visibility.sort_unstable_by_key(|turn| turn.ord);
+    }
+    let erased = Arc::clone(&source.remembered().erased);
+    for histories in found.values_mut() {
+        histories.erased = Arc::clone(&erased);
     }
     Ok(found)
 }
