@@ -6,7 +6,7 @@ use crate::db::Source;
 use crate::table::Table;
 use crate::value::{id_set, text_set, triple_set};
 use crate::{Change, Store};
-use kontor_model::{Ms, Nid, Result};
+use kontor_model::{Ms, Nid, Pos, Result};
 use std::collections::{HashMap, HashSet};
 
 /// Connections of one device that are kept; the one that was used longest ago goes first.
@@ -252,6 +252,22 @@ pub async fn receipts<S: Source>(
         })
     };
     rows.iter().map(read).collect()
+}
+
+/// Where a user's own receipts moved last in `(since, until]`, by room.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn own_receipts<S: Source>(
+    source: &mut S,
+    user: Nid,
+    since: Pos,
+    until: Pos,
+) -> Result<Vec<(Nid, i64)>> {
+    let sql = "SELECT room_nid, max(pos) FROM receipt WHERE user_nid = $1 AND pos > $2 AND pos <= $3 \
+               GROUP BY room_nid";
+    let rows = source.all(sql, vec![user.into(), since.0.into(), until.0.into()]).await?;
+    rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
 }
 
 /// A connection of a device.

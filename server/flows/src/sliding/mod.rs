@@ -31,7 +31,6 @@ use extensions::{Context, has_news};
 use kontor_model::{Code, Error, Nid, Pos, Requester, Result};
 use kontor_store::identity::sessions;
 use kontor_store::log::Topic;
-use kontor_store::rooms::receipts;
 use kontor_store::sliding::{self, Connection};
 use kontor_store::{Change, Stream};
 use lists::{Reach, direct_rooms};
@@ -39,11 +38,11 @@ pub use memory::Memory;
 use memory::{Kept, Members};
 use plan::{Known, Plan};
 use request::Request;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use told::{Place, State, Token};
+use told::{Mark, Place, State, Token};
 
 /// Longest wait of a long poll; longer ones are cut.
 const MAX_WAIT: Duration = Duration::from_secs(120);
@@ -226,10 +225,12 @@ async fn collect(
     let mut direct = if by_dm || changed { Some(Arc::new(direct_rooms(reading).await?)) } else { None };
     let listed = direct.clone().unwrap_or_default();
     let (reach, directory) = Reach::of(reading, request, directory, &listed, state).await?;
-    if direct.is_none() && reach.rooms.keys().any(|room| !state.rooms.contains_key(room)) {
+    // Rooms that were out of reach may have become direct chats meanwhile.
+    let followed = |room| state.rooms.get(room).is_some_and(|told| told.events == Mark::Live);
+    if direct.is_none() && !reach.rooms.keys().all(followed) {
         direct = Some(Arc::new(direct_rooms(reading).await?));
     }
-    let read_on = read_on(reading, pos).await?;
+    let read_on = read_on(reading, &reach, state, pos).await?;
     let known = Known {
         directory: &directory,
         reach: &reach,
@@ -262,16 +263,25 @@ async fn collect(
     })
 }
 
-/// Rooms in which the user read on since: their unread counts changed.
-async fn read_on(reading: &mut Reading<'_>, pos: Option<Pos>) -> Result<HashSet<Nid>> {
-    let Some(pos) = pos else { return Ok(HashSet::new()) };
+/// Rooms in which the user read on since they were told: their unread counts changed.
+async fn read_on(
+    reading: &mut Reading<'_>,
+    reach: &Reach,
+    state: &State,
+    pos: Option<Pos>,
+) -> Result<HashSet<Nid>> {
+    let told = |room: &Nid| state.rooms.get(room)?.events.since(pos?.0).map(|since| (*room, since));
+    let told: HashMap<Nid, i64> = reach.rooms.keys().filter_map(told).collect();
+    let Some(first) = told.values().min().copied().map(Pos) else { return Ok(HashSet::new()) };
     let (user, until) = (reading.user(), reading.until);
     let own = |entry: &kontor_store::log::Entry| {
         entry.row.stream == Stream::Receipt && entry.row.user == Some(user)
     };
-    let news = reading.flows.store.log().between(pos, until);
+    let news = reading.flows.store.log().between(first, until);
     if news.is_some_and(|news| !news.iter().any(own)) {
         return Ok(HashSet::new());
     }
-    Ok(receipts::own_since(&mut reading.snapshot, user, pos, until).await?.into_iter().collect())
+    let moved = sliding::own_receipts(&mut reading.snapshot, user, first, until).await?;
+    let since = |room: &Nid| told.get(room).copied().unwrap_or(i64::MAX);
+    Ok(moved.into_iter().filter(|(room, pos)| *pos > since(room)).map(|(room, _)| room).collect())
 }
