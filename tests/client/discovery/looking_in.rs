@@ -25,11 +25,12 @@ async fn anybody_looks_into_a_room_that_is_open_to_the_world(server: Homeserver)
     let event = alice.text(&room, "hello world").await;
     let told = bob.get(&in_room(&room, "initialSync?limit=1")).await.ok();
     assert_eq!((&told["room_id"], &told["visibility"]), (&json!(room), &json!("private")));
-    assert_eq!(ids(&told["messages"]["chunk"]), [event]);
+    assert_eq!(ids(&told["messages"]["chunk"]), [event.clone()]);
     assert!(state_event(&told["state"], "m.room.create", "").is_some());
     let start = told["messages"]["start"].as_str().expect("older messages");
     let older = bob.get(&in_room(&room, &format!("messages?dir=b&limit=100&from={}", enc(start)))).await.ok();
-    assert!(list(&older["chunk"]).len() > 3);
+    let older = ids(&older["chunk"]);
+    assert!(!older.is_empty() && !older.contains(&event), "{older:?}");
     let own = alice.get(&in_room(&room, "initialSync")).await.ok();
     assert_eq!(own["membership"], "join");
 }
