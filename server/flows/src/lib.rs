@@ -19,6 +19,7 @@ pub mod mail;
 pub mod membership;
 pub mod mutual_rooms;
 pub mod notices;
+pub mod notifications;
 pub mod notify;
 pub mod peek;
 mod people;
@@ -82,6 +83,8 @@ pub struct Flows {
     pub judge: Arc<dyn Judge>,
     /// The way out for letters.
     pub mail: mail::Mail,
+    /// Where the sweep over notifications stands.
+    pub swept: notifications::Sweep,
     /// Events that are sent later.
     pub delayed: delayed::Delayed,
     /// What transaction ids did lately.

@@ -118,6 +118,7 @@ fn process(store: &Store, random: &Arc<dyn Random>) -> Flows {
         people: crate::user_directory::People::default(),
         memos: crate::sync::memo::Memos::default(),
         inboxes: crate::encryption::Inboxes::default(),
+        swept: crate::notifications::Sweep::default(),
         delayed: crate::delayed::Delayed::new(3, 86_400_000),
         repeats: crate::post::Repeats::default(),
         stop: tokio::sync::watch::channel(false).0,

@@ -6,7 +6,7 @@ use axum::http::{Method, request::Parts};
 use kontor_model::{Code, Error, Result};
 
 /// Methods and routes below `/_matrix/client/{version}`; `{}` is any segment.
-const OPEN: [(&str, &str); 36] = [
+const OPEN: [(&str, &str); 43] = [
     ("GET", "/account/whoami"),
     ("GET", "/capabilities"),
     ("GET", "/devices"),
@@ -19,6 +19,12 @@ const OPEN: [(&str, &str); 36] = [
     ("POST", "/keys/upload"),
     ("POST", "/logout"),
     ("POST", "/logout/all"),
+    ("GET", "/org.matrix.msc4140/delayed_events"),
+    ("GET", "/org.matrix.msc4140/delayed_events/{}"),
+    ("POST", "/org.matrix.msc4140/delayed_events/{}"),
+    ("POST", "/org.matrix.msc4140/delayed_events/{}/{}"),
+    ("PUT", "/org.matrix.msc4140/rooms/{}/delayed_event/{}/{}"),
+    ("GET", "/org.matrix.msc4143/rtc/transports"),
     ("GET", "/media/config"),
     ("GET", "/media/download/{}/{}"),
     ("GET", "/media/download/{}/{}/{}"),
@@ -43,6 +49,7 @@ const OPEN: [(&str, &str); 36] = [
     ("PUT", "/rooms/{}/state/{}/{}"),
     ("PUT", "/sendToDevice/{}/{}"),
     ("GET", "/sync"),
+    ("GET", "/voip/turnServer"),
 ];
 
 /// Fields of their profile that guests may change.

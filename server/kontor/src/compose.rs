@@ -116,6 +116,7 @@ impl House {
             people: kontor_flows::user_directory::People::default(),
             memos: kontor_flows::sync::memo::Memos::default(),
             inboxes: kontor_flows::encryption::Inboxes::default(),
+            swept: kontor_flows::notifications::Sweep::default(),
             delayed: departments::delayed(config),
             repeats: kontor_flows::post::Repeats::default(),
             stop,

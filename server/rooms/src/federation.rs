@@ -1,16 +1,17 @@
-//! The only form in which an event may leave to another server.
+//! The only form in which an event may leave to another server, or to a client that asks for it.
 //!
 //! A [`FederationEvent`] is made here alone, from what the archive has: skeleton and body, or the
 //! skeleton without the body where that is withheld or was destroyed. A skeleton is the event as
 //! redaction leaves it, so its signatures hold.
 
+use crate::view::VisibleEvent;
 use kontor_model::pdu::Parts;
 use kontor_model::{Error, Nid, Result, RoomVersion, SignedPdu};
 use kontor_store::Source;
 use kontor_store::rooms::chain_reads::{self, WholeRow};
 use ruma::{CanonicalJsonObject, EventId, OwnedEventId};
 use serde::{Serialize, Serializer};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// An event that another server may be sent.
 #[derive(Clone, Debug)]
@@ -47,6 +48,28 @@ impl FederationEvent {
             }
         }
         Ok(events)
+    }
+
+    /// Events that a reader may see, by numeric id, for readers who ask for them in this form.
+    /// `versions` are those of their rooms.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn of_visible<S: Source>(
+        source: &mut S,
+        events: &[&VisibleEvent],
+        versions: &HashMap<Nid, RoomVersion>,
+    ) -> Result<HashMap<Nid, Self>> {
+        let nids: HashMap<&str, Nid> =
+            events.iter().map(|event| (event.row().event_id.as_str(), event.row().event)).collect();
+        let texts: Vec<&str> = nids.keys().copied().collect();
+        let mut found = HashMap::new();
+        for row in chain_reads::whole(source, &texts).await? {
+            if let (Some(nid), Some(version)) = (nids.get(row.event_id.as_str()), versions.get(&row.room)) {
+                found.insert(*nid, Self::new(&row, false, version)?);
+            }
+        }
+        Ok(found)
     }
 
     fn new(row: &WholeRow, withheld: bool, version: &RoomVersion) -> Result<Self> {

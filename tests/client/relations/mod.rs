@@ -1,6 +1,8 @@
 //! What relates to events: told with them, in pages, in threads, and as notifications.
 
 mod bundled;
+mod format;
+mod notifications;
 mod pages;
 mod threads;
 

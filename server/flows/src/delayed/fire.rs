@@ -51,7 +51,7 @@ impl Flows {
     }
 
     /// Sends what is due; says how long nothing else will be, as far as is known.
-    async fn send_due(&self) -> Result<Duration> {
+    pub(super) async fn send_due(&self) -> Result<Duration> {
         let now = self.clock.now();
         let due = delayed::due(&mut self.store.reader(), now, STEP).await?;
         if due.is_empty() {

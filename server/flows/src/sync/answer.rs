@@ -2,6 +2,7 @@
 
 use crate::encryption::{DeviceLists, KeyCounts, ToDevice};
 use kontor_model::filter::Projection;
+use kontor_rooms::federation::FederationEvent;
 use kontor_rooms::{StrippedEvent, VisibleEvent};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -187,6 +188,8 @@ impl PresenceEvent {
 pub enum Shown {
     /// All of it.
     Whole(VisibleEvent),
+    /// As other servers are sent it.
+    Raw(FederationEvent),
     /// Some fields.
     Part(serde_json::Map<String, serde_json::Value>),
 }
@@ -200,12 +203,22 @@ impl Shown {
             _ => Self::Whole(event),
         }
     }
+
+    /// The form for other servers, with the filter's `event_fields` applied, if there are any.
+    pub fn raw(event: FederationEvent, projection: Option<&Projection>) -> Self {
+        let Some(projection) = projection else { return Self::Raw(event) };
+        match serde_json::to_value(&event) {
+            Ok(serde_json::Value::Object(map)) => Self::Part(projection.apply(&map)),
+            _ => Self::Raw(event),
+        }
+    }
 }
 
 impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Whole(event) => event.serialize(serializer),
+            Self::Raw(event) => event.serialize(serializer),
             Self::Part(map) => map.serialize(serializer),
         }
     }

@@ -13,7 +13,7 @@ use kontor_model::filter::Facts;
 use kontor_model::position::RoomToken;
 use kontor_model::{Error, Nid, Pos, Result};
 use kontor_rooms::receipts as receipt;
-use kontor_rooms::{StrippedEvent, Viewer, Visibility};
+use kontor_rooms::{StrippedEvent, Viewer, Visibility, VisibleEvent};
 use kontor_store::rooms::events::EventRow;
 use kontor_store::rooms::members::MyRoom;
 use kontor_store::rooms::receipts::Receipt;
@@ -53,10 +53,18 @@ impl Reading<'_> {
         let mut account_data = self.room_account_data(plan)?;
         let mut sections = RoomSections::default();
         let projection = self.request.filter.projection();
+        let raw = self.raw(plan, &rooms).await?;
         for part in &plan.parts {
             let events = rooms.remove(&part.my.room).unwrap_or_default();
             let shown = |list: Vec<_>| -> Vec<Shown> {
-                list.into_iter().map(|event| Shown::new(event, projection.as_ref())).collect()
+                let show = |event: VisibleEvent| match &raw {
+                    None => Some(Shown::new(event, projection.as_ref())),
+                    Some(raw) => {
+                        let event = raw.get(&event.row().event)?;
+                        Some(Shown::raw(event.clone(), projection.as_ref()))
+                    }
+                };
+                list.into_iter().filter_map(show).collect()
             };
             let timeline = Timeline {
                 events: shown(events.timeline),

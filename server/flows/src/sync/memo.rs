@@ -13,7 +13,7 @@ use super::plan::Part;
 use super::timeline::{DEFAULT_LIMIT, MAX_LIMIT, admits};
 use super::{Reading, Request};
 use crate::Flows;
-use kontor_model::filter::Filter;
+use kontor_model::filter::{EventFormat, Filter};
 use kontor_model::position::RoomToken;
 use kontor_model::{Error, Nid, Pos, Requester, Result, SyncToken};
 use kontor_rooms::{Viewer, Visibility};
@@ -95,7 +95,8 @@ impl Flows {
             return Ok(Recalled::Unknown);
         };
         let lazy = &request.filter.room.state;
-        if request.full_state || lazy.include_redundant_members {
+        let raw = request.filter.event_format == EventFormat::Federation;
+        if request.full_state || lazy.include_redundant_members || raw {
             return Ok(Recalled::Unknown);
         }
         let Some(memo) = self.memos.sessions.get(&requester.session) else { return Ok(Recalled::Unknown) };

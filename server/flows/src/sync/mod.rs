@@ -8,6 +8,7 @@ pub mod answer;
 pub(crate) mod extras;
 pub mod memo;
 mod plan;
+mod raw;
 mod state;
 mod timeline;
 

@@ -19,6 +19,7 @@ pub(crate) mod media;
 mod members;
 mod membership;
 pub(crate) mod openid;
+mod notifications;
 mod own;
 mod peek;
 mod presence;
@@ -92,6 +93,7 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = search::routes(routes);
     let routes = user_directory::routes(routes);
     let routes = send::routes(routes);
+    let routes = notifications::routes(routes);
     let routes = delayed::routes(routes);
     let routes = rtc::routes(routes);
     let routes = voip::routes(routes);

@@ -12,6 +12,7 @@ pub mod head;
 pub mod members;
 pub mod moments;
 pub mod mutual;
+pub mod notified;
 pub mod plain;
 pub mod pushed;
 pub mod receipts;
