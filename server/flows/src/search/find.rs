@@ -8,11 +8,12 @@ use kontor_store::search::read::{Edit, Posting};
 use kontor_store::search::{Chunk, Search};
 use std::collections::{HashMap, HashSet};
 
-/// Chunks that are looked at together, which bounds the memory of a question.
-const CHUNKS: usize = 1_024;
-/// Hits that are looked for. A question that finds so many asks for too little, and the rest would be
-/// the oldest.
-const ENOUGH: usize = 50_000;
+/// Chunks that are looked at together first, and at most: the newest ones are often enough, and the
+/// largest number bounds the memory of a question.
+const CHUNKS: [usize; 2] = [32, 1_024];
+/// Places of words that are looked at. A question for so many asks for too little; what is left out
+/// then is the oldest.
+const ENOUGH: usize = 250_000;
 
 /// A place that the searcher may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +82,12 @@ impl Reading<'_> {
         let ignored = nids(store, &self.ignored).await?;
         let ignored: Vec<String> = ignored.into_iter().map(sender_mark).collect();
         let chunks = search.chunks(rooms, self.newest).await?;
-        for part in chunks.chunks(CHUNKS) {
+        let (mut rest, mut size, mut looked_at) = (chunks.as_slice(), CHUNKS[0], 0);
+        while !rest.is_empty() && looked_at < ENOUGH {
+            let (part, older) = rest.split_at(size.min(rest.len()));
+            (rest, size) = (older, (size * 2).min(CHUNKS[1]));
             let mut part = part.to_vec();
-            let mut matches = matching(search, &mut part, query).await?;
+            let mut matches = matching(search, &mut part, query, &mut looked_at).await?;
             for condition in &conditions {
                 keep(search, &part, &mut matches, condition).await?;
             }
@@ -91,9 +95,6 @@ impl Reading<'_> {
                 drop_ignored(search, &part, &mut matches, &ignored).await?;
             }
             self.see(&part, &matches, &mut hits).await?;
-            if hits.len() >= ENOUGH {
-                break;
-            }
         }
         Ok(hits)
     }
@@ -162,10 +163,16 @@ async fn nids<'a>(store: &Store, users: impl IntoIterator<Item = &'a String>) ->
 }
 
 /// Where all words stand. Chunks in which one does not are left out of `chunks`.
-async fn matching(search: &Search, chunks: &mut Vec<Chunk>, query: &Query) -> Result<Matches> {
+async fn matching(
+    search: &Search,
+    chunks: &mut Vec<Chunk>,
+    query: &Query,
+    looked_at: &mut usize,
+) -> Result<Matches> {
     let mut matches: Option<Matches> = None;
     for term in &query.terms {
         let found = search.postings(chunks, term).await?;
+        *looked_at += found.len();
         let mut found: Matches = found.into_iter().map(scored).collect();
         // Sorted already in large parts, which this sort is made for.
         found.sort_by_key(|(chunk, ord, _)| (*chunk, *ord));

@@ -25,7 +25,7 @@ use crate::migrate::statements;
 use crate::value::{Row, Value};
 use kontor_model::{Nid, Result};
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyPool, AssertSqlSafe, Executor, Row as _};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor, Row as _};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -86,16 +86,23 @@ impl Search {
 
     /// Opens the index and makes what is missing. A file that is no index any more is made anew.
     async fn open(&self) -> Result<AnyPool> {
-        match self.try_open().await {
-            Err(sqlx::Error::Database(error))
-                if self.file.is_some() && error.code().is_some_and(|code| code == "11" || code == "26") =>
-            {
-                tracing::warn!(%error, "The search index is damaged; it is made anew.");
-                self.remove_files();
-                self.try_open().await.map_err(unavailable)
-            }
-            opened => opened.map_err(unavailable),
+        // Apart from the pool, which would try a file that is none again and again.
+        if self.file.is_some()
+            && let Err(sqlx::Error::Database(error)) = self.look().await
+            && error.code().is_some_and(|code| code == "11" || code == "26")
+        {
+            tracing::warn!(%error, "The search index is damaged; it is made anew.");
+            self.remove_files();
         }
+        self.try_open().await.map_err(unavailable)
+    }
+
+    /// Reads the first page of the file.
+    async fn look(&self) -> Result<(), sqlx::Error> {
+        let mut connection = AnyConnection::connect(&self.url).await?;
+        let looked = connection.fetch_one("SELECT count(*) FROM sqlite_schema").await;
+        let _ = connection.close().await;
+        looked.map(drop)
     }
 
     fn remove_files(&self) {
@@ -133,7 +140,7 @@ impl Search {
     /// Makes the tables, or makes them anew if they are of another form.
     async fn make(&self, pool: &AnyPool) -> Result<(), sqlx::Error> {
         let mut connection = pool.acquire().await?;
-        let mut tx = sqlx::Connection::begin_with(&mut *connection, self.dialect.begin_write()).await?;
+        let mut tx = connection.begin_with(self.dialect.begin_write()).await?;
         if let Some(lock) = self.dialect.write_lock() {
             tx.execute(AssertSqlSafe(lock)).await?;
         }
