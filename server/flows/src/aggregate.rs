@@ -26,10 +26,14 @@ pub(crate) struct OfRoom<'a> {
     pub events: Vec<&'a mut VisibleEvent>,
 }
 
+/// What is told with the events that it relates to; reactions are not.
+const TOLD: [&str; 3] = ["m.thread", "m.replace", "m.reference"];
+
 /// Ids of the events to which some of these relate: what relates to an event comes after it, so that
 /// in a part of a room that was read up to its end nothing else can have relations.
 pub(crate) fn related<'a>(rows: impl IntoIterator<Item = &'a EventRow>) -> HashSet<String> {
-    rows.into_iter().filter_map(|row| row.relates_to.as_ref().map(|(id, _)| id.clone())).collect()
+    let told = |row: &'a EventRow| row.relates_to.as_ref().filter(|(_, how)| TOLD.contains(&how.as_str()));
+    rows.into_iter().filter_map(told).map(|(id, _)| id.clone()).collect()
 }
 
 /// Everything that was read of relations.
@@ -158,6 +162,6 @@ impl Found {
         let newest = rows
             .filter(|row| row.redacted_by.is_none() && has_new_content(row))
             .max_by(|a, b| (a.origin_ts, &a.event_id).cmp(&(b.origin_ts, &b.event_id)))?;
-        viewer.see(Arc::clone(newest))
+        viewer.see(Arc::clone(newest)).filter(|edit| !edit.is_hollow())
     }
 }

@@ -60,13 +60,14 @@ impl FederationEvent {
         events: &[&VisibleEvent],
         versions: &HashMap<Nid, RoomVersion>,
     ) -> Result<HashMap<Nid, Self>> {
-        let nids: HashMap<&str, Nid> =
-            events.iter().map(|event| (event.row().event_id.as_str(), event.row().event)).collect();
-        let texts: Vec<&str> = nids.keys().copied().collect();
+        let by_id: HashMap<&str, &VisibleEvent> =
+            events.iter().map(|event| (event.row().event_id.as_str(), *event)).collect();
+        let texts: Vec<&str> = by_id.keys().copied().collect();
         let mut found = HashMap::new();
         for row in chain_reads::whole(source, &texts).await? {
-            if let (Some(nid), Some(version)) = (nids.get(row.event_id.as_str()), versions.get(&row.room)) {
-                found.insert(*nid, Self::new(&row, false, version)?);
+            if let (Some(event), Some(version)) = (by_id.get(row.event_id.as_str()), versions.get(&row.room))
+            {
+                found.insert(event.row().event, Self::new(&row, event.is_hollow(), version)?);
             }
         }
         Ok(found)

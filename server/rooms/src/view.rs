@@ -23,6 +23,8 @@ pub struct VisibleEvent {
     tells_replaced: bool,
     redacted_because: Option<Box<VisibleEvent>>,
     bundle: Option<Arc<Bundle>>,
+    /// Whether its content is kept from the reader.
+    hollow: bool,
     /// Named in the event where the surrounding answer does not name the room.
     room_id: Option<Arc<str>>,
 }
@@ -92,7 +94,8 @@ impl Viewer<'_> {
     pub fn see_without_content(&self, row: &EventRow) -> Option<VisibleEvent> {
         let content = RawValue::from_string("{}".to_owned()).ok()?;
         let hollow = EventRow { content, extra: None, replaces: None, txn_id: None, ..row.clone() };
-        row.ord.is_some_and(|ord| self.visibility.may_see(ord)).then(|| self.visible(Arc::new(hollow)))
+        let shown = row.ord.is_some_and(|ord| self.visibility.may_see(ord));
+        shown.then(|| VisibleEvent { hollow: true, ..self.visible(Arc::new(hollow)) })
     }
 
     /// A state event that belongs to a state the reader is entitled to as a whole, whenever it was
@@ -124,6 +127,7 @@ impl Viewer<'_> {
             membership: row.ord.map(|ord| known_membership(self.visibility.membership_at(ord))),
             redacted_because: None,
             bundle: None,
+            hollow: false,
             room_id: self.room_id.clone(),
             row,
         }
@@ -144,6 +148,11 @@ impl VisibleEvent {
     /// The content alone.
     pub fn content(&self) -> &RawValue {
         &self.row.content
+    }
+
+    /// Whether its content is kept from the reader, who is shown only that there is an event.
+    pub fn is_hollow(&self) -> bool {
+        self.hollow
     }
 
     /// Shows the redactions of redacted events, as far as the reader may see those themselves.

@@ -160,12 +160,7 @@ fn check_calls(config: &Config, tree: &Tree, problems: &mut Problems) {
         }
     }
     let fixed = turn.username.is_some() && turn.password.is_some();
-    if turn.shared_secret.is_some() && (turn.username.is_some() || turn.password.is_some()) {
-        problems.add(
-            tree.place("turn.shared_secret"),
-            "either a shared secret is set, or a user name and its password, not both.",
-        );
-    } else if !turn.uris.is_empty() && turn.shared_secret.is_none() && !fixed {
+    if !turn.uris.is_empty() && turn.shared_secret.is_none() && !fixed {
         problems.add(
             tree.place("turn.uris"),
             "these servers need turn.shared_secret, or turn.username and turn.password.",
@@ -401,7 +396,6 @@ mod tests {
             ("[rtc]\nlivekit_service_urls = [\"here\"]", "`rtc.livekit_service_urls[0]`"),
             ("[turn]\nuris = [\"turn:x\"]", "`turn.uris`"),
             ("[turn]\nuris = [\"http://x\"]\nshared_secret = \"s\"", "`turn.uris[0]`"),
-            ("[turn]\nshared_secret = \"s\"\nusername = \"u\"", "`turn.shared_secret`"),
             ("[[terms]]\nid = \"a\"", "`terms[0].version`"),
             ("[[terms]]\nurl = \"here\"", "`terms[0].url`"),
             ("support_page = \"here\"", "`support_page`"),

@@ -343,7 +343,8 @@ section! {
         /// given a password of their own for a limited time.
         shared_secret: Option<Secret<String>> = None, example r#""a long random text""#, secret;
 
-        /// User name, for TURN servers that have one for everybody instead.
+        /// User name, for TURN servers that have one for everybody instead of a shared secret, which is
+        /// used if both are set.
         username: Option<String> = None, example r#""kontor""#;
 
         /// The password of that user.

@@ -170,3 +170,93 @@ impl Change {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Stream;
+    use crate::rooms::events::NewEvent;
+    use crate::rooms::receipts::NewReceipt;
+    use crate::rooms::unread::NewNotification;
+    use crate::testing::{TestStore, stores};
+
+    const DAY: Ms = 86_400_000;
+
+    /// An event that came on a day, with a row for each of two users.
+    async fn tell(store: &TestStore, nid: Nid, day: Ms, thread: Option<&str>) -> i64 {
+        let mut change = Change::default();
+        let pos = change.position(Stream::Event, Some(7), None);
+        let event_id = format!("$e{nid}");
+        change.add_event(NewEvent {
+            event: nid,
+            event_id: &event_id,
+            room: 7,
+            pos: Some(pos.clone()),
+            ord: Some(pos.clone()),
+            depth: 1,
+            kind: "m.room.message",
+            sender: 9,
+            state_key: None,
+            replaces: None,
+            snapshot: None,
+            origin_ts: 0,
+            received_ts: day * DAY,
+            retention_ts: 0,
+            rejected: false,
+            soft_failed: false,
+            relation: thread.map(|root| (root, "m.thread")),
+            notifies: 1,
+            skeleton: "{}".to_owned(),
+            content: "{}",
+            extra: None,
+        });
+        for user in [1, 2] {
+            let ord = pos.clone();
+            change.add_notification(NewNotification {
+                user,
+                room: 7,
+                ord,
+                event: nid,
+                notify: true,
+                highlight: true,
+            });
+        }
+        store.submit(change).await.unwrap().last.0
+    }
+
+    async fn sweep(store: &TestStore, now: Ms) -> Vec<(Nid, Nid)> {
+        let mut after = (0, 0, 0);
+        while let Some(until) = step_end(&mut store.reader(), after).await.unwrap() {
+            let mut change = Change::default();
+            change.forget_notifications(after, until, now);
+            store.submit(change).await.unwrap();
+            after = until;
+        }
+        let sql = "SELECT user_nid, event_nid FROM notification ORDER BY user_nid, event_nid";
+        let rows = store.reader().all(sql, Vec::new()).await.unwrap();
+        rows.iter().map(|row| (row.int(0).unwrap(), row.int(1).unwrap())).collect()
+    }
+
+    #[tokio::test]
+    async fn only_rows_of_what_was_read_long_ago_are_swept() {
+        for store in stores().await {
+            tell(&store, 101, 0, None).await;
+            tell(&store, 102, 0, Some("$e101")).await;
+            let ord = tell(&store, 103, 40, None).await;
+            let mut change = Change::default();
+            // The first user read the main timeline alone, the second nothing.
+            let event_id = "$e103";
+            let main = NewReceipt { room: 7, user: 1, kind: "m.read", thread: "main", event_id, ord, ts: 1 };
+            change.set_receipt(main);
+            store.submit(change).await.unwrap();
+            let all = [(1, 101), (1, 102), (1, 103), (2, 101), (2, 102), (2, 103)];
+            assert_eq!(sweep(&store, 30 * DAY).await, all, "nothing is old yet");
+            assert_eq!(sweep(&store, 31 * DAY).await, [(1, 102), (1, 103), (2, 101), (2, 102), (2, 103)]);
+            let mut change = Change::default();
+            change.set_receipt(NewReceipt { thread: "", ..main });
+            store.submit(change).await.unwrap();
+            assert_eq!(sweep(&store, 31 * DAY).await, [(1, 103), (2, 101), (2, 102), (2, 103)]);
+            store.close().await;
+        }
+    }
+}
