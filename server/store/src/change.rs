@@ -30,11 +30,9 @@ pub enum Stream {
     PushRules = 9,
     /// One-time or fallback keys of one of a user's devices came or went.
     KeyCounts = 10,
-}
-    /// One-time or fallback keys of one of a user's devices came or went.
-    KeyCounts = 10,
     /// A user's pushers changed.
     Pushers = 11,
+}
 
 impl Stream {
     pub(crate) fn from_number(number: i64) -> Option<Self> {
@@ -49,9 +47,8 @@ impl Stream {
             Self::Media,
             Self::PushRules,
             Self::KeyCounts,
-        ]
-            Self::KeyCounts,
             Self::Pushers,
+        ]
         .into_iter()
         .find(|stream| *stream as i64 == number)
     }

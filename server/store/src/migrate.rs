@@ -16,10 +16,10 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("reports", include_str!("../migrations/0009_reports.sql")),
     ("threepid", include_str!("../migrations/0012_threepid.sql")),
     ("sliding", include_str!("../migrations/0008_sliding.sql")),
-];
-    ("delayed", include_str!("../migrations/0010_delayed.sql")),
-
     ("push", include_str!("../migrations/0011_push.sql")),
+    ("delayed", include_str!("../migrations/0010_delayed.sql")),
+];
+
 /// Brings the schema up to date; returns how many migrations were applied.
 ///
 /// # Errors

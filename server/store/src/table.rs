@@ -129,10 +129,10 @@ tables! {
     Pusher = "pusher" Replace ["user_nid", "app_id", "pushkey"] ["device_id", "app_display_name",
         "device_display_name", "profile_tag", "lang", "url", "data", "set_ts", "owed_pos"];
     UrlPreview = "url_preview" Replace ["digest"] ["preview", "fetched_ts", "expires_ts"];
+    UrlPreviewPicture = "url_preview_picture" Replace ["media_nid"] ["until_ts"];
 }
 
 /// Rows of one statement. Fixed, so that statements stay prepared; below SQLite's 32,766 parameters.
-    UrlPreviewPicture = "url_preview_picture" Replace ["media_nid"] ["until_ts"];
 pub(crate) const CHUNKS: [usize; 4] = [64, 16, 4, 1];
 
 /// The insert statement for `rows` rows.
