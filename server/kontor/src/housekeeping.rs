@@ -37,6 +37,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             note("key backups", sweep_backups(&app).await);
             note("notifications", app.flows.sweep_notifications().await);
             note("log", app.store.prune(app.clock.now()).await);
+            note("sliding sync", app.store.sweep_sliding(app.clock.now()).await);
         }
     }
 }

@@ -81,6 +81,11 @@ pub(super) struct Remembered {
 const ENTRY: usize = 250;
 
 impl Remembered {
+    /// The directory, which may be older than what the log tells.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
     pub fn weight(&self) -> u32 {
         u32::try_from((self.directory.entries.len() + 4) * ENTRY).unwrap_or(u32::MAX)
     }

@@ -93,7 +93,7 @@ impl Reach {
     }
 
     fn want(&mut self, room: Nid, wanted: &Wanted) {
-        self.rooms.entry(room).or_default().join(wanted);
+        self.rooms.entry(room).and_modify(|known| known.join(wanted)).or_insert_with(|| wanted.clone());
     }
 }
 

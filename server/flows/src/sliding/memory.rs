@@ -2,6 +2,7 @@
 //! process, or this one after a restart, answers the same.
 
 use super::directory::Remembered;
+use super::quiet::Quiet;
 use super::told::State;
 use kontor_model::{Ms, Nid};
 use kontor_store::sliding::Connection;
@@ -49,8 +50,16 @@ impl Members {
 
     fn weight(&self) -> u32 {
         let users: usize = self.0.values().map(|users| 2 + users.len()).sum();
-        u32::try_from(users + 1).unwrap_or(u32::MAX)
+        u32::try_from(users + 4).unwrap_or(u32::MAX)
     }
+}
+
+/// What a connection was told with its last answer, beside its state.
+#[derive(Default)]
+pub(super) struct Lately {
+    pub members: Arc<Members>,
+    /// What to answer while nothing happens; `None` when more waits to be told.
+    pub quiet: Option<Quiet>,
 }
 
 /// Everything that is remembered.
@@ -58,7 +67,7 @@ pub struct Memory {
     pub(super) directories: moka::sync::Cache<Nid, Remembered>,
     pub(super) states: moka::sync::Cache<Nid, Arc<Kept>>,
     /// By connection and token.
-    pub(super) members: moka::sync::Cache<(Connection, String), Arc<Members>>,
+    pub(super) lately: moka::sync::Cache<(Connection, String), Arc<Lately>>,
 }
 
 impl Memory {
@@ -72,7 +81,7 @@ impl Default for Memory {
     fn default() -> Self {
         let directories = moka::sync::Cache::builder().max_capacity(DIRECTORIES);
         let states = moka::sync::Cache::builder().max_capacity(STATES);
-        let members = moka::sync::Cache::builder().max_capacity(MEMBERS);
+        let lately = moka::sync::Cache::builder().max_capacity(MEMBERS);
         let weight =
             |kept: &Arc<Kept>| u32::try_from((kept.state.rooms.len() + 10) * ROOM).unwrap_or(u32::MAX);
         let hour = std::time::Duration::from_secs(3_600);
@@ -82,7 +91,9 @@ impl Default for Memory {
                 .time_to_live(hour / 6)
                 .build(),
             states: states.weigher(move |_, kept| weight(kept)).time_to_idle(hour).build(),
-            members: members.weigher(|_, members: &Arc<Members>| members.weight()).time_to_idle(hour).build(),
+            lately: (lately.weigher(|_, lately: &Arc<Lately>| lately.members.weight()))
+                .time_to_idle(hour)
+                .build(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod extensions;
 mod lists;
 mod memory;
 mod plan;
+mod quiet;
 pub mod request;
 mod rooms;
 mod state;
@@ -35,8 +36,9 @@ use kontor_store::sliding::{self, Connection};
 use kontor_store::{Change, Stream};
 use lists::{Reach, direct_rooms};
 pub use memory::Memory;
-use memory::{Kept, Members};
+use memory::{Kept, Lately, Members};
 use plan::{Known, Plan};
+use quiet::Quiet;
 use request::Request;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -62,16 +64,19 @@ struct Start {
     /// What the client was told; its number is in `token`.
     kept: Arc<Kept>,
     token: Option<Token>,
-    members: Arc<Members>,
+    lately: Arc<Lately>,
 }
 
 /// An answer, what the client will have been told with it, and who wakes those who wait.
 struct Outcome {
     answer: Answer,
     at: Place,
-    next: State,
-    members: Members,
+    /// `None` = what it was told before.
+    next: Option<State>,
+    members: Arc<Members>,
     watched: Vec<Nid>,
+    /// Whether the same request would have the same lists.
+    settled: bool,
 }
 
 impl Flows {
@@ -84,7 +89,10 @@ impl Flows {
         request.check()?;
         let deadline = Instant::now() + request.timeout.min(MAX_WAIT);
         let start = self.start(requester, request).await?;
-        let mut outcome = self.slide(requester, request, &start).await?;
+        let mut outcome = match self.quiet(requester, request, &start) {
+            Some(outcome) => outcome,
+            None => self.slide(requester, request, &start).await?,
+        };
         if start.token.is_none() || request.timeout.is_zero() || !outcome.answer.is_empty() {
             return self.finish(request, &start, outcome).await;
         }
@@ -122,12 +130,12 @@ impl Flows {
             request.pos.as_deref().filter(|pos| !pos.is_empty()).map(str::parse).transpose()?;
         let nothing = || Arc::new(Kept { connection: connection.clone(), state: State::default(), since: 0 });
         let Some(token) = token else {
-            return Ok(Start { kept: nothing(), connection, token: None, members: Arc::default() });
+            return Ok(Start { kept: nothing(), connection, token: None, lately: Arc::default() });
         };
         let kept = if token.state == 0 { nothing() } else { self.kept(&connection, token.state).await? };
         let key = (connection, token.to_string());
-        let members = self.sliding.members.get(&key).unwrap_or_default();
-        Ok(Start { connection: key.0, kept, token: Some(token), members })
+        let lately = self.sliding.lately.get(&key).unwrap_or_default();
+        Ok(Start { connection: key.0, kept, token: Some(token), lately })
     }
 
     async fn kept(&self, connection: &Connection, number: Nid) -> Result<Arc<Kept>> {
@@ -187,13 +195,16 @@ impl Flows {
 
     /// Gives an answer its token, and remembers what the client will have been told.
     async fn finish(&self, request: &Request, start: &Start, outcome: Outcome) -> Result<Answer> {
-        let Outcome { mut answer, at, mut next, members, .. } = outcome;
-        next.trim();
+        let Outcome { mut answer, at, mut next, members, settled, .. } = outcome;
         let now = self.clock.now();
         let parent = start.token.map_or(0, |token| token.state);
-        let stale = parent != 0 && now - start.kept.since > REWRITTEN;
+        if parent != 0 && now - start.kept.since > REWRITTEN {
+            next.get_or_insert_with(|| start.kept.state.clone());
+        } else {
+            next = next.filter(|next| *next != start.kept.state);
+        }
         let mut number = parent;
-        if next != start.kept.state || stale {
+        if let Some(next) = next {
             number = self.store.nid().await?;
             let mut change = Change::default();
             change.save_sliding_state(&start.connection, number, parent, next.encode()?, now);
@@ -203,7 +214,8 @@ impl Flows {
             drop(self.store.enqueue(change).await);
         }
         let token = Token { state: number, at }.to_string();
-        self.sliding.members.insert((start.connection.clone(), token.clone()), Arc::new(members));
+        let lately = Lately { members, quiet: Quiet::after(request, &answer).filter(|_| settled) };
+        self.sliding.lately.insert((start.connection.clone(), token.clone()), Arc::new(lately));
         answer.pos = token;
         answer.txn_id.clone_from(&request.txn_id);
         Ok(answer)
@@ -240,7 +252,7 @@ async fn collect(
         read_on: &read_on,
     };
     let mut plan = Plan::make(reading, &known).await?;
-    let mut members = Members::clone(&start.members);
+    let mut members = Members::clone(&start.lately.members);
     let live_from = pos.map_or(reading.until.0, |pos| pos.0);
     let told = rooms::tell(reading, &mut plan, live_from, &mut members).await?;
     let context = Context {
@@ -254,12 +266,16 @@ async fn collect(
     };
     let extensions = context.read(reading, &mut plan.next).await?;
     let lists = reach.lists.iter().map(|(name, list)| (name.clone(), List { count: list.count })).collect();
+    // Rooms that were told as left are on no list next time.
+    let settled = reach.rooms.keys().all(|room| plan.next.rooms.contains_key(room));
+    plan.next.trim();
     Ok(Outcome {
         answer: Answer { lists, rooms: told.rooms, extensions, ..Answer::default() },
         at: Place::default(),
-        next: plan.next,
-        members,
+        next: Some(plan.next),
+        members: Arc::new(members),
         watched: directory.watched().collect(),
+        settled,
     })
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub outside: Vec<Entry>,
     /// What the client will have been told.
     pub next: State,
+    /// Numbers of required states that were asked for, so that they are compared once.
+    numbers: Vec<(RequiredState, usize)>,
 }
 
 /// What is known when the plan is made.
@@ -96,6 +98,15 @@ impl Plan {
         Ok(plan)
     }
 
+    fn number_of(&mut self, state: &RequiredState) -> usize {
+        if let Some((_, number)) = self.numbers.iter().find(|(known, _)| known == state) {
+            return *number;
+        }
+        let number = self.next.number_of(state);
+        self.numbers.push((state.clone(), number));
+        number
+    }
+
     fn place(
         &mut self,
         reading: &Reading<'_>,
@@ -106,7 +117,7 @@ impl Plan {
     ) {
         let told = known.told(entry.room);
         let since = known.since(entry.room);
-        let state = self.next.number_of(&wanted.state);
+        let state = self.number_of(&wanted.state);
         let dm = match known.direct {
             Some(direct) => direct.contains(&*entry.room_id),
             None => told.dm,
@@ -136,7 +147,8 @@ impl Plan {
         let was_in =
             since.is_some_and(|since| entry.pos <= since || visibility.membership_at(since) == "join");
         let initial = !was_in;
-        let had = (!initial).then(|| known.state.state_of(&told));
+        // A number means the same before and after.
+        let had = (!initial && state != told.state).then(|| known.state.state_of(&told));
         let part = Part {
             entry: entry.clone(),
             wanted: wanted.clone(),
@@ -153,19 +165,6 @@ impl Plan {
         let silent = part.had.is_none() && (part.dm.is_none() && !part.counts);
         if part.has_news() || part.expanded || !silent {
             self.parts.push(part);
-        } else {
-            self.keep_state(entry.room, &told, known, wanted);
-        }
-    }
-
-    /// The client goes on following what it followed, should it want less for a while.
-    fn keep_state(&mut self, room: Nid, told: &Told, known: &Known<'_>, wanted: &Wanted) {
-        let had = known.state.state_of(told);
-        if had.covers(&wanted.state) && had != wanted.state {
-            let state = self.next.number_of(&wanted.state);
-            if let Some(next) = self.next.rooms.get_mut(&room) {
-                next.state = state;
-            }
         }
     }
 

@@ -4,6 +4,7 @@
 use kontor_model::{Error, Result};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 /// Lists of one request.
@@ -47,7 +48,7 @@ pub struct Request {
 }
 
 /// A list of rooms, the ones with the newest events first.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Deserialize)]
 #[serde(default)]
 pub struct List {
     /// Which places of the list are told, first and last; everything if absent.
@@ -64,7 +65,7 @@ pub struct List {
 }
 
 /// A room that is told wherever it stands.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Deserialize)]
 #[serde(default)]
 pub struct Subscription {
     /// As [`List::timeline_limit`].
@@ -75,7 +76,7 @@ pub struct Subscription {
 }
 
 /// Which rooms a list has; all that is given must hold.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Deserialize)]
 #[serde(default)]
 pub struct Filters {
     /// Whether `m.direct` names the room.
@@ -100,7 +101,7 @@ pub struct Filters {
 }
 
 /// What is wanted besides rooms. What is not asked for with this very request is not told.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Deserialize)]
 #[serde(default)]
 pub struct Extensions {
     /// Messages to the device.
@@ -116,7 +117,7 @@ pub struct Extensions {
 }
 
 /// An extension without settings.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Deserialize)]
 #[serde(default)]
 pub struct OnOff {
     /// Whether it is wanted.
@@ -124,7 +125,7 @@ pub struct OnOff {
 }
 
 /// Messages to the device (MSC3885).
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Deserialize)]
 #[serde(default)]
 pub struct ToDevice {
     /// Whether it is wanted.
@@ -136,7 +137,7 @@ pub struct ToDevice {
 }
 
 /// An extension that concerns rooms.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Hash, Deserialize)]
 #[serde(default)]
 pub struct OfRooms {
     /// Whether it is wanted.
@@ -236,6 +237,23 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Tells requests apart that want different things; where they go on from is no part of it.
+    pub(super) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let Extensions { to_device, e2ee, account_data, receipts, typing } = &self.extensions;
+        (&self.lists, &self.room_subscriptions, e2ee, account_data, receipts, typing).hash(&mut hasher);
+        to_device.as_ref().map(|wanted| (wanted.enabled, wanted.limit)).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The token of messages to the device, if those are wanted.
+    pub(super) fn messages_since(&self) -> Option<&str> {
+        let wanted = self.extensions.to_device.as_ref().filter(|wanted| wanted.enabled == Some(true));
+        wanted.map(|wanted| wanted.since.as_deref().unwrap_or_default())
+    }
+}
+
 impl OnOff {
     /// Whether an extension was asked for.
     pub fn is_on(extension: Option<&Self>) -> bool {
@@ -272,6 +290,19 @@ mod tests {
         let request = parsed(r#"{"lists":{"a":{"range":[2,3]},"b":{}}}"#);
         assert_eq!(request.lists.get("a").unwrap().places(), [(2, 3)]);
         assert_eq!(request.lists.get("b").unwrap().places(), [(0, u64::MAX)]);
+    }
+
+    #[test]
+    fn requests_for_the_same_have_the_same_digest() {
+        let digest = |json: &str| parsed(json).digest();
+        let one = digest(r#"{"lists":{"a":{"ranges":[[0,1]]}},"extensions":{"to_device":{"enabled":true}}}"#);
+        let same = r#"{"txn_id":"x","lists":{"a":{"ranges":[[0,1]]}},"extensions":{"to_device":{"enabled":true,"since":"5"}}}"#;
+        assert_eq!(one, digest(same));
+        assert_ne!(
+            one,
+            digest(r#"{"lists":{"a":{"ranges":[[0,2]]}},"extensions":{"to_device":{"enabled":true}}}"#)
+        );
+        assert_ne!(one, digest(r#"{"lists":{"a":{"ranges":[[0,1]]}}}"#));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::request::MAX_LIMIT;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Any type, or any state key.
 const ANY: &str = "*";
@@ -14,12 +15,29 @@ const LAZY: &str = "$LAZY";
 /// The type of memberships.
 pub(super) const MEMBER: &str = "m.room.member";
 
-/// Which state is wanted: types and state keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(super) struct RequiredState(BTreeSet<(String, String)>);
+/// Types and state keys.
+type Entries = BTreeSet<(String, String)>;
+
+/// Which state is wanted: types and state keys. Shared, since thousands of rooms of a list want the
+/// same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Entries", into = "Entries")]
+pub(super) struct RequiredState(Arc<Entries>);
+
+impl From<Entries> for RequiredState {
+    fn from(entries: Entries) -> Self {
+        Self(Arc::new(entries))
+    }
+}
+
+impl From<RequiredState> for Entries {
+    fn from(state: RequiredState) -> Self {
+        Arc::unwrap_or_clone(state.0)
+    }
+}
 
 /// What is wanted of a room.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// Events.
     pub limit: u64,
@@ -29,13 +47,15 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub fn new(limit: u64, state: &[(String, String)]) -> Self {
-        Self { limit: limit.min(MAX_LIMIT), state: RequiredState(state.iter().cloned().collect()) }
+        Self { limit: limit.min(MAX_LIMIT), state: state.iter().cloned().collect::<Entries>().into() }
     }
 
     /// Adds what else is wanted.
     pub fn join(&mut self, other: &Self) {
         self.limit = self.limit.max(other.limit);
-        self.state.0.extend(other.state.0.iter().cloned());
+        if !self.state.covers(&other.state) {
+            Arc::make_mut(&mut self.state.0).extend(other.state.0.iter().cloned());
+        }
     }
 }
 
@@ -84,7 +104,7 @@ impl RequiredState {
 
     /// Whether `other` wants nothing more.
     pub fn covers(&self, other: &Self) -> bool {
-        self.0.is_superset(&other.0)
+        Arc::ptr_eq(&self.0, &other.0) || self.0.is_superset(&other.0)
     }
 }
 
@@ -93,7 +113,7 @@ mod tests {
     use super::*;
 
     fn state(list: &[(&str, &str)]) -> RequiredState {
-        RequiredState(list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect())
+        list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Entries>().into()
     }
 
     #[test]
