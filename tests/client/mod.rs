@@ -2,6 +2,7 @@
 //! others: users and rooms are its own.
 
 mod accounts;
+mod backup;
 mod discovery;
 mod calls;
 mod delayed;

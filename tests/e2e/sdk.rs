@@ -26,11 +26,7 @@ async fn two_people_on_matrix_rust_sdk_talk_in_the_open_and_in_private(db: Db) {
 
 /// What `tests/run` builds.
 fn program() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    );
-    let program = target.join("sdk/debug/kontor-sdk-story");
+    let program = super::target().join("sdk/debug/kontor-sdk-story");
     assert!(program.exists(), "{} is not built: ./tests/run does it", program.display());
     program
 }

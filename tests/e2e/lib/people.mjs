@@ -55,8 +55,11 @@ export async function register(baseUrl, secret, name) {
     return username;
 }
 
-/** Logs in on a new device and starts to sync. */
-export async function signIn(baseUrl, username) {
+/**
+ * Logs in on a new device and starts to sync. `options` are further ones of the client; `prepare`
+ * gets the client before it starts and may return further options of the start.
+ */
+export async function signIn(baseUrl, username, { options = {}, prepare = nothing } = {}) {
     const login = await sdk.createClient({ baseUrl, logger: silent }).loginRequest({
         type: "m.login.password",
         identifier: { type: "m.id.user", user: username },
@@ -69,8 +72,10 @@ export async function signIn(baseUrl, username) {
         deviceId: login.device_id,
         logger: silent,
         timelineSupport: true,
+        ...options,
     });
-    await client.startClient({ initialSyncLimit: 50, pollTimeout: 20_000 });
+    const further = await prepare(client);
+    await client.startClient({ initialSyncLimit: 50, pollTimeout: 20_000, ...further });
     await until(`${username} has synced`, client, [sdk.ClientEvent.Sync], () => client.isInitialSyncComplete());
     return client;
 }
