@@ -16,7 +16,8 @@ use std::sync::Arc;
 const MINORS: std::ops::RangeInclusive<u8> = 1..=19;
 
 /// What is served beyond that, under the names by which clients look for it.
-const UNSTABLE: [&str; 4] = [
+const UNSTABLE: [&str; 5] = [
+    "org.matrix.msc3814",
     "org.matrix.simplified_msc3575",
     "org.matrix.msc4155",
     "org.matrix.msc4380",
