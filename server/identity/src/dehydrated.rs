@@ -172,11 +172,12 @@ fn add_keys(change: &mut Change, owner: Owner<'_>, upload: &DehydratedUpload) ->
     change.device_list_changed(owner.user);
     let signing = keys.key(&format!("ed25519:{}", owner.device_id)).unwrap_or_default();
     let checked = |uploaded: &Option<BTreeMap<String, Box<RawValue>>>| {
-        let uploaded = uploaded.iter().flatten();
-        let key = |(name, raw): (&String, &Box<RawValue>)| {
-            check_signed_key(owner, signing, name, raw).map(|(id, content)| (id.to_owned(), content))
-        };
-        uploaded.map(key).collect::<Result<Vec<_>>>()
+        let mut keys = Vec::new();
+        for (name, raw) in uploaded.iter().flatten() {
+            let (id, content) = check_signed_key(owner, signing, name, raw)?;
+            keys.push((id.to_owned(), content));
+        }
+        Ok::<_, Error>(keys)
     };
     let one_time = checked(&upload.one_time_keys)?;
     if one_time.len() > MOST_ONE_TIME_KEYS {

@@ -1,3 +1,5 @@
+//! What the department promises of key backups, against archives of their own.
+
 use super::*;
 use crate::testing::House;
 use kontor_model::{Code, Requester};

@@ -71,6 +71,7 @@ impl Change {
         self.run("DELETE FROM sync_filter WHERE user_nid = $1", one(user));
         self.run("DELETE FROM push_mode WHERE user_nid = $1", one(user));
         self.run("DELETE FROM profile WHERE user_nid = $1", one(user));
+        self.delete_backups(user);
         let pos = self.position(Stream::Profile, None, Some(user));
         self.insert(Table::ErasedUser, vec![user.into(), pos]);
     }
