@@ -118,7 +118,7 @@ impl Delivery {
                 Outcome::Gone => return self.drop_pusher(&pusher).await,
                 Outcome::Ended => return,
                 Outcome::Failed(asked) => {
-                    self.with(&key, id, |lane| lane.failures = lane.failures.saturating_add(1));
+                    self.with(&key, id, Lane::fail);
                     tokio::select! {
                         () = sleep(self.wait(failures, asked)) => {}
                         () = super::stopped(&mut ended) => return,
@@ -203,12 +203,12 @@ impl Delivery {
         }
         let standing = self.receivers.standing(pusher.user, room).await?;
         let badge_known = self.lanes().get(&key(pusher)).and_then(|lane| lane.badge);
-        let mut brief = notice.brief.as_deref();
+        let mut brief = notice.brief.as_deref().filter(|_| standing.room_unread);
         if let Some(found) = brief.filter(|_| old) {
             let news = &found.news;
             let current = pushed::at(&mut self.flows.store.reader(), &[(news.room, news.ord)]).await?;
             let gone = current.first().is_none_or(|current| current.redacted);
-            if gone || !standing.room_unread || now - news.received_ts > WORTH_TELLING {
+            if gone || now - news.received_ts > WORTH_TELLING {
                 brief = None;
             }
         }

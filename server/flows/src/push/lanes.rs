@@ -9,7 +9,7 @@ use super::body::Brief;
 use kontor_identity::push::Tweaks;
 use kontor_model::{Ms, Nid, Pos};
 use kontor_store::identity::pushers::PusherRow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Notifications that wait in a lane.
@@ -78,18 +78,37 @@ impl Lane {
         }
     }
 
+    /// The gateway did not take the notification in front: of each room only the newest goes on
+    /// waiting.
+    pub fn fail(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        let mut rooms = HashSet::new();
+        let mut newest: VecDeque<_> = VecDeque::new();
+        while let Some(mut notice) = self.waiting.pop_back() {
+            notice.late = true;
+            if rooms.insert(notice.room()) {
+                newest.push_front(notice);
+            }
+        }
+        // Every notification of an event sets the badge too.
+        if newest.iter().any(|notice| notice.brief.is_some()) {
+            newest.retain(|notice| notice.brief.is_some());
+        }
+        self.waiting = newest;
+    }
+
     /// Puts a notification at the end.
     pub fn add(&mut self, notice: Notice) {
         let kept = usize::from(self.under_way);
         let newest_only = self.failures > 0 || notice.late || notice.brief.is_none();
-        if newest_only {
-            let room = notice.room();
-            let mut index = 0;
-            self.waiting.retain(|waiting| {
-                index += 1;
-                index <= kept || waiting.room() != room
-            });
-        }
+        let room = notice.room();
+        let mut index = 0;
+        self.waiting.retain(|waiting| {
+            index += 1;
+            // Every notification of an event sets the badge too.
+            let covered = waiting.brief.is_none() || (newest_only && waiting.room() == room);
+            index <= kept || !covered
+        });
         if self.waiting.len() >= WAITING + kept {
             self.waiting.remove(kept);
         }
@@ -245,6 +264,25 @@ mod tests {
             lane.add(notice(7 + pos % 3, pos));
         }
         assert_eq!(positions(lane), [1, 998, 999, 1_000]);
+    }
+
+    #[test]
+    fn a_failure_leaves_the_newest_of_each_room() {
+        let mut lanes = Lanes::default();
+        let lane = lanes.of(&pusher(1, "a"));
+        for pos in 1..=9 {
+            lane.add(notice(7 + pos % 2, pos));
+        }
+        lane.fail();
+        assert_eq!((positions(lane), lane.failures), (vec![8, 9], 1));
+        let badge = Notice { brief: None, ..notice(7, 10) };
+        lane.add(badge.clone());
+        assert_eq!(positions(lane), [8, 9, 10]);
+        lane.add(notice(7, 11));
+        assert_eq!(positions(lane), [8, 9, 11], "a badge goes with the event");
+        lane.add(badge);
+        lane.fail();
+        assert_eq!(positions(lane), [8, 9, 11]);
     }
 
     #[test]
