@@ -3,7 +3,7 @@
 
 use crate::Flows;
 use crate::caller::Caller;
-use kontor_model::{Code, Error, Result, RoomVersion, ids};
+use kontor_model::{Code, Error, Ms, Result, RoomVersion, ids};
 use kontor_rooms::create::{Creation, InitialState, empty};
 use kontor_rooms::member::Person;
 use kontor_rooms::presets::Preset;
@@ -11,6 +11,9 @@ use kontor_rooms::{Chain, alias};
 use kontor_store::audit::{Action, Audit};
 use kontor_store::rooms::alias as directory;
 use ruma::{CanonicalJsonObject, OwnedRoomAliasId, OwnedRoomId, OwnedUserId};
+
+/// How often a room is made anew that met one just like it, or lost its alias to another.
+const TRIES: Ms = 10;
 
 /// A room, as its maker wishes it.
 #[derive(Clone, Debug, Default)]
@@ -49,9 +52,21 @@ impl Flows {
         if wish.public {
             self.check_publisher(by.requester)?;
         }
+        for later in 0..TRIES {
+            match self.make_room(by, wish.clone(), by.now + later).await {
+                Err(error) if error.is_conflict() => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Error::new(Code::Unavailable, "Many such rooms are made at this moment. Try again."))
+    }
+
+    /// Makes a room at a moment. `Conflict` means that its maker made a room just like it in the same
+    /// millisecond: the id of a version-12 room is the hash of its first event, so they are one.
+    async fn make_room(&self, by: &Caller<'_>, wish: NewRoom, now: Ms) -> Result<OwnedRoomId> {
         let alias = self.free_alias(wish.alias.as_deref()).await?;
         let published = wish.public;
-        let creation = self.creation(by, wish, alias.clone()).await?;
+        let creation = Creation { now, ..self.creation(by, wish, alias.clone()).await? };
         let room = self.store.nid().await?;
         let room_id = ids::new_room_id(&*self.random, &self.settings.server_name)?;
         let mut chain = Chain::create(empty(room, room_id, creation.version.clone()));
@@ -64,12 +79,8 @@ impl Flows {
             chain.change().add_alias(alias.as_str(), room, by.requester.user, by.now);
         }
         let (change, head) = chain.finish(published, by.now)?;
-        match self.store.submit(change).await {
-            Ok(_) => self.rooms.lanes.insert(head).await,
-            // Nothing else of a new room can be taken.
-            Err(error) if error.is_conflict() && alias.is_some() => return Err(taken()),
-            Err(error) => return Err(error),
-        }
+        self.store.submit(change).await?;
+        self.rooms.lanes.insert(head).await;
         Ok(room_id)
     }
 

@@ -17,7 +17,7 @@ both_databases!(
 /// Every route of the client-server API below `/_matrix/client/v3` (or whole), with the methods it
 /// has. `{x}` is a part that the client fills in.
 pub(super) const ROUTES: [(&str, &str); 59] = [
-    ("GET", "/account/3pid"),
+    ("GET POST", "/account/3pid"),
     ("POST", "/account/password"),
     ("GET", "/account/whoami"),
     ("GET", "/capabilities"),

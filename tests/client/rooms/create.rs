@@ -17,6 +17,7 @@ both_databases!(
     everybody_invited_at_the_start_is_invited,
     a_request_that_makes_no_sense_makes_no_room,
     a_trusted_private_chat_gives_all_invited_the_makers_power,
+    rooms_just_alike_that_are_made_at_once_are_different_rooms,
 );
 
 async fn content(client: &Client, room: &str, kind: &str) -> Value {
@@ -215,4 +216,12 @@ async fn a_trusted_private_chat_gives_all_invited_the_makers_power(server: Homes
         bob.set_state(&room, "m.room.history_visibility", "", &json!({ "history_visibility": "joined" }))
             .await;
     }
+}
+
+async fn rooms_just_alike_that_are_made_at_once_are_different_rooms(server: Homeserver) {
+    let alice = server.register("alice").await;
+    let wish = json!({ "preset": "private_chat", "name": "the same" });
+    let made = futures_util::future::join_all((0..16).map(|_| alice.create_room(wish.clone()))).await;
+    let different: std::collections::BTreeSet<_> = made.iter().collect();
+    assert_eq!(different.len(), 16, "{made:?}");
 }
