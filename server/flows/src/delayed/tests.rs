@@ -1,3 +1,5 @@
+//! Delayed events over one archive: kept once, sent once, however many processes there are.
+
 use super::*;
 use crate::create_room::NewRoom;
 use crate::testing::{Town, by};
