@@ -7,6 +7,7 @@ mod discovery;
 mod calls;
 mod delayed;
 mod directory;
+mod encryption;
 mod errors;
 mod history;
 mod invitations;

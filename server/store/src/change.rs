@@ -30,6 +30,8 @@ pub enum Stream {
     PushRules = 9,
     /// One-time or fallback keys of one of a user's devices came or went.
     KeyCounts = 10,
+    /// A user signed keys of others.
+    KeySignatures = 12,
     /// A user's pushers changed.
     Pushers = 11,
 }
@@ -47,6 +49,7 @@ impl Stream {
             Self::Media,
             Self::PushRules,
             Self::KeyCounts,
+            Self::KeySignatures,
             Self::Pushers,
         ]
         .into_iter()

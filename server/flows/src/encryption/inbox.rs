@@ -7,7 +7,7 @@
 use crate::Flows;
 use kontor_model::{Nid, Pos, Requester, Result};
 use kontor_store::identity::to_device;
-use kontor_store::{Change, Snapshot, Stream};
+use kontor_store::{Change, Receipt, Snapshot, Stream};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -50,7 +50,6 @@ pub struct ToDevice {
 }
 
 /// What a device is told.
-#[derive(Debug)]
 pub struct News {
     /// Messages, oldest first.
     pub messages: Vec<ToDevice>,
@@ -61,6 +60,9 @@ pub struct News {
     pub counts: Arc<KeyCounts>,
     /// Whether they stand otherwise than the session was told last.
     pub counts_changed: bool,
+    /// Done when the messages that the device has received are gone. Waiting for it is only for those
+    /// who want that an older place tells nothing of them either; not while holding a snapshot.
+    pub gone: Option<Receipt>,
 }
 
 /// What is remembered of sessions' devices.
@@ -117,14 +119,15 @@ impl Flows {
             return None;
         }
         // What is left was received: the client came back with a place after it.
-        if let Some(since) = since.filter(|_| inbox.newest.is_some()) {
-            self.received(requester, since).await;
-        }
+        let gone = match since.filter(|_| inbox.newest.is_some()) {
+            Some(since) => Some(self.received(requester, since).await),
+            None => None,
+        };
         let newest = inbox.newest.filter(|_| since.is_none());
         let counts = inbox.counts;
         let told = Inbox { as_of: until, counts: Arc::clone(&counts), newest };
         self.inboxes.0.insert(requester.session, told);
-        Some(News { messages: Vec::new(), messages_until: until, counts, counts_changed: false })
+        Some(News { messages: Vec::new(), messages_until: until, counts, counts_changed: false, gone })
     }
 
     /// Whether nothing came for the device since it was remembered.
@@ -150,9 +153,10 @@ impl Flows {
         let limit = if since.is_some() { super::MESSAGES + 1 } else { 0 };
         let part = (since.unwrap_or_default(), until);
         let mut news = to_device::news(snapshot, user, device, part, limit).await?;
-        if let Some(since) = since.filter(|_| news.received) {
-            self.received(requester, since).await;
-        }
+        let gone = match since.filter(|_| news.received) {
+            Some(since) => Some(self.received(requester, since).await),
+            None => None,
+        };
         let most = usize::try_from(super::MESSAGES).unwrap_or(usize::MAX);
         let more = news.messages.len() > most;
         news.messages.truncate(most);
@@ -171,15 +175,15 @@ impl Flows {
             self.inboxes.0.insert(requester.session, told);
         }
         let messages = news.messages.into_iter().map(message).collect::<Result<_>>()?;
-        Ok(News { messages, messages_until, counts, counts_changed })
+        Ok(News { messages, messages_until, counts, counts_changed, gone })
     }
 
-    /// Deletes what the device has received, with the next commit. Nobody waits for it: should it be
-    /// lost, the messages are still not told again, and go next time.
-    async fn received(&self, requester: &Requester, until: Pos) {
+    /// Deletes what the device has received, with the next commit. Should that be lost, the messages
+    /// are still not told again, and go next time.
+    async fn received(&self, requester: &Requester, until: Pos) -> Receipt {
         let mut change = Change::default();
         change.received_to_device(requester.user, requester.device_id.as_str(), until);
-        drop(self.store.enqueue(change).await);
+        self.store.enqueue(change).await
     }
 }
 

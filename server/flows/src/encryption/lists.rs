@@ -36,8 +36,8 @@ impl DeviceLists {
 struct Hints {
     /// Users whose devices or keys changed; `None` = ask the archive.
     changed: Option<HashSet<Nid>>,
-    /// Whether the reader's own devices, keys or signatures changed.
-    own: bool,
+    /// Whether the reader may have signed keys of others.
+    signed: bool,
     /// Whether anybody's membership changed anywhere.
     moves: bool,
 }
@@ -75,7 +75,7 @@ impl Flows {
             false => Sharing::default(),
         };
         let mut lists = DeviceLists::default();
-        if hints.own {
+        if hints.signed {
             lists.changed.extend(cross_signing::signed_since(snapshot, me, since, until).await?);
         }
         if changed.remove(&me) {
@@ -120,16 +120,17 @@ impl Flows {
 
     fn device_hints(&self, me: Nid, since: Pos, until: Pos) -> Hints {
         let Some(entries) = self.store.log().between(since, until) else {
-            return Hints { changed: None, own: true, moves: true };
+            return Hints { changed: None, signed: true, moves: true };
         };
         let mut changed = HashSet::new();
         let mut hints = Hints::default();
         for row in entries.iter().map(|entry| entry.row) {
             match (row.stream, row.user) {
                 (Stream::DeviceList, Some(user)) => {
-                    hints.own |= user == me;
+                    hints.signed |= user == me;
                     changed.insert(user);
                 }
+                (Stream::KeySignatures, Some(user)) => hints.signed |= user == me,
                 (Stream::Event, Some(_)) => hints.moves = true,
                 _ => {}
             }

@@ -111,6 +111,7 @@ impl Flows {
         let Some(devices) = self.quiet_news(requester, Some(since.to_device), until).await else {
             return Ok(Recalled::Unknown);
         };
+        super::settled(devices.gone).await;
         let (news, changed) = news;
         let changed = self.names_of(&changed).await?;
         let mut recent = Vec::with_capacity(news.len());

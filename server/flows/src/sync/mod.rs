@@ -20,7 +20,7 @@ use kontor_store::identity::{account_data, sessions};
 use kontor_store::log::Topic;
 use kontor_store::rooms::events::Asker;
 use kontor_store::rooms::members;
-use kontor_store::{Snapshot, Source};
+use kontor_store::{Receipt, Snapshot, Source};
 use memo::{Recalled, Remembered};
 use plan::Plan;
 use std::collections::HashSet;
@@ -157,11 +157,32 @@ impl Flows {
             ignored,
             now: self.clock.now(),
         };
-        let (mut answer, to_device) = reading.collect(own.map(|since| since.ephemeral)).await?;
+        let (mut answer, Told { messages_until: to_device, gone }) =
+            reading.collect(own.map(|since| since.ephemeral)).await?;
+        drop(reading);
+        settled(gone).await;
         let process = self.rooms.typing.process();
         let token = SyncToken { pos: guard.newest, ephemeral, process, to_device };
         answer.next_batch = token.to_string();
         Ok((answer, token))
+    }
+}
+
+/// What an answer tells of messages to the device.
+struct Told {
+    /// Up to where.
+    messages_until: Pos,
+    /// Done when those that were received are gone.
+    gone: Option<Receipt>,
+}
+
+/// Waits until messages that a device has received are gone: an older token tells nothing of them
+/// then. Should they not go, they go next time.
+async fn settled(gone: Option<Receipt>) {
+    if let Some(gone) = gone
+        && let Err(error) = gone.wait().await
+    {
+        tracing::warn!(error.cause = ?error, "messages that a device has received were not deleted");
     }
 }
 
@@ -178,8 +199,7 @@ pub(crate) async fn ignored_users<S: Source>(source: &mut S, user: Nid) -> Resul
 }
 
 impl Reading<'_> {
-    /// The answer, and up to where it tells messages to the device.
-    async fn collect(&mut self, typing_since: Option<u64>) -> Result<(Answer, Pos)> {
+    async fn collect(&mut self, typing_since: Option<u64>) -> Result<(Answer, Told)> {
         let plan = Plan::make(self, typing_since).await?;
         let mut rooms = self.timelines(&plan).await?;
         self.summaries(&plan, &mut rooms).await?;
@@ -193,17 +213,17 @@ impl Reading<'_> {
         answer.account_data = self.global_account_data(&plan)?.into();
         answer.rooms.invite = self.invited(&plan.invited).await?;
         answer.rooms.knock = self.knocked(&plan.knocked).await?;
-        let to_device = self.devices(&mut answer).await?;
+        let told = self.devices(&mut answer).await?;
         // The first sync is often the only one for long; what follows it is worth remembering.
         if !self.whole() {
             let anew = !plan.account_data.is_empty();
             self.remember(&plan.parts, Remembered { unread, senders, anew }).await?;
         }
-        Ok((answer, to_device))
+        Ok((answer, told))
     }
 
-    /// Adds what encryption needs; gives up to where messages to the device are told.
-    async fn devices(&mut self, answer: &mut Answer) -> Result<Pos> {
+    /// Adds what encryption needs.
+    async fn devices(&mut self, answer: &mut Answer) -> Result<Told> {
         let received = self.request.since.map(|since| since.to_device).unwrap_or_default();
         let (flows, requester, until) = (self.flows, self.requester, self.until);
         let news = flows.device_news(&mut self.snapshot, requester, Some(received), until).await?;
@@ -213,6 +233,6 @@ impl Reading<'_> {
         if let Some(since) = self.since {
             answer.device_lists = flows.device_lists(&mut self.snapshot, requester, since, until).await?;
         }
-        Ok(news.messages_until)
+        Ok(Told { messages_until: news.messages_until, gone: news.gone })
     }
 }

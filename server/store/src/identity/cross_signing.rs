@@ -140,7 +140,7 @@ impl Change {
 
     /// Notes that a user signed keys of others, which the own devices hear of. Gives the position.
     pub fn signatures_changed(&mut self, signer: Nid) -> Value {
-        self.position(Stream::DeviceList, None, Some(signer))
+        self.position(Stream::KeySignatures, None, Some(signer))
     }
 
     /// Adds a signature; `pos` is a position that the change takes for the signer's device list.
