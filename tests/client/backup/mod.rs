@@ -1,5 +1,6 @@
 //! Key backup, and the device that takes keys while nobody is there.
 
+mod dehydrated;
 mod deleting;
 mod storing;
 mod versions;
