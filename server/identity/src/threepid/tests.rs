@@ -1,3 +1,5 @@
+//! Addresses are proven, taken once, and forgotten, over a real archive.
+
 use super::*;
 use crate::testing::House;
 use crate::{DeviceWish, Mail};
@@ -60,7 +62,9 @@ async fn an_address_is_proven_by_the_link_and_then_belongs_to_one_account() {
     assert_eq!((mine.len(), mine[0].address.as_str()), (1, "anna@company.example"));
     assert_eq!(add().await.unwrap_err().code, Code::ThreepidAuthFailed, "used up");
     // Whoever asks again learns nothing, only the reader of the mail does.
-    house.ask(&TokenRequest { client_secret: "x".into(), ..request(Purpose::Add, "ANNA@company.example") }).await;
+    house
+        .ask(&TokenRequest { client_secret: "x".into(), ..request(Purpose::Add, "ANNA@company.example") })
+        .await;
     let last = house.letters().await.pop().unwrap();
     assert_eq!((last.cause, last.link), (Cause::Taken, None));
     let gone = house.identity.remove_address(&anna, EMAIL, "anna@COMPANY.example", Actor::default()).await;
@@ -134,7 +138,8 @@ async fn without_mail_nothing_is_promised() {
 #[test]
 fn addresses_are_compared_in_small_letters_and_checked() {
     assert_eq!(canonical_email(" Zażółć@EXAMPLE.org").unwrap(), "zażółć@example.org");
-    for bad in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b..c", "a@.b", "<a@b>", "a@b,c@d", "a\n@b", "a@b\0"] {
+    for bad in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b..c", "a@.b", "<a@b>", "a@b,c@d", "a\n@b", "a@b\0"]
+    {
         assert!(canonical_email(bad).is_err(), "{bad}");
     }
     assert!(canonical_email(&format!("{}@b", "x".repeat(300))).is_err());

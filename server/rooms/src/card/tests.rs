@@ -1,3 +1,5 @@
+//! Who is shown a room that they are not in, by its rules.
+
 use super::*;
 
 fn row(version: &str, membership: Option<&str>, state: &[(&str, &str)]) -> CardRow {

@@ -1,3 +1,5 @@
+//! What a new room takes over from the one that it replaces.
+
 use super::*;
 use crate::chain::Chain;
 use crate::create::empty;

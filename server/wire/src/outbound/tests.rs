@@ -1,3 +1,5 @@
+//! Which addresses can be reached, and what is read of answers, against real listeners.
+
 use super::*;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
