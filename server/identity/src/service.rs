@@ -4,6 +4,7 @@
 use crate::Identity;
 use crate::accounts::Wish;
 use kontor_model::{Error, Requester, Result};
+use kontor_store::Change;
 use kontor_store::audit::Actor;
 use kontor_store::identity::accounts;
 use ruma::{OwnedUserId, UserId};
@@ -24,13 +25,14 @@ impl Identity {
         UserId::parse(format!("@{LOCALPART}:{}", self.options.server_name)).map_err(Error::internal)
     }
 
-    /// The server itself as a requester; its account is made when it is needed for the first time.
+    /// The server itself as a requester, and the change that makes its account if there is none yet.
     ///
     /// # Errors
     /// `Internal` when somebody registered the name before it was reserved.
-    pub async fn service_requester(&self) -> Result<Requester> {
+    pub async fn service_requester(&self) -> Result<(Requester, Option<Change>)> {
         let user_id = self.service_user_id()?;
         let user = self.store.name(user_id.as_str()).await?;
+        let mut missing = None;
         if accounts::by_nid(&mut self.store.reader(), user).await?.is_none() {
             let wish = Wish {
                 user_id: user_id.clone(),
@@ -41,14 +43,9 @@ impl Identity {
                 display_name: Some(SHOWN_NAME.to_owned()),
                 kind: SERVICE,
             };
-            let (change, _) = self.new_account(wish, None, Actor::default()).await?;
-            match self.store.submit(change).await {
-                // Another process made it at the same moment.
-                Err(error) if error.is_conflict() => {}
-                outcome => outcome.map(|_| ())?,
-            }
+            missing = Some(self.new_account(wish, None, Actor::default()).await?.0);
         }
-        Ok(Requester {
+        let service = Requester {
             user_id,
             user,
             device_id: "KONTOR".into(),
@@ -57,7 +54,8 @@ impl Identity {
             admin: false,
             guest: false,
             suspended: false,
-        })
+        };
+        Ok((service, missing))
     }
 }
 
