@@ -150,7 +150,7 @@ impl Flows {
 
     /// Tells somebody a notice, once however often it is tried.
     async fn tell(&self, user: Nid, user_id: &UserId, notice: Nid, content: &Value) -> Result<OwnedEventId> {
-        let service = self.identity.service_requester().await?;
+        let service = self.service().await?;
         let by = Caller { requester: &service, actor: Actor::default(), now: self.clock.now() };
         let room_id = match notices::room_of(&mut self.store.reader(), user).await? {
             Some(room_id) => OwnedRoomId::try_from(room_id).map_err(Error::internal)?,
@@ -161,6 +161,19 @@ impl Flows {
         let content: CanonicalJsonObject = object(content)?;
         let draft = Draft::message("m.room.message", content, service.user_id.clone(), by.now);
         first(self.post(&room_id, Post { drafts: vec![draft], txn: Some(txn), ..Post::default() }).await?)
+    }
+
+    /// The server itself as a requester; its account is made when it is needed for the first time.
+    async fn service(&self) -> Result<Requester> {
+        let (service, missing) = self.identity.service_requester().await?;
+        if let Some(account) = missing {
+            match self.store.submit(account).await {
+                // Another process made it at the same moment.
+                Err(error) if error.is_conflict() => {}
+                outcome => drop(outcome?),
+            }
+        }
+        Ok(service)
     }
 
     /// Makes somebody's room for notices.
@@ -198,7 +211,13 @@ impl Flows {
         let decide = |head: &Head| {
             let there = ["join", "invite"].contains(&head.membership(user_id).as_str());
             let draft = || {
-                Draft::state("m.room.member", user_id.as_str(), invitation.clone(), service.user_id.clone(), now)
+                Draft::state(
+                    "m.room.member",
+                    user_id.as_str(),
+                    invitation.clone(),
+                    service.user_id.clone(),
+                    now,
+                )
             };
             Ok((!there).then(draft).into_iter().collect())
         };
