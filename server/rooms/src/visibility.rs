@@ -77,6 +77,14 @@ impl Visibility {
         })
     }
 
+    /// Everybody whose words are kept from the reader, sorted.
+    pub fn kept_senders(&self) -> Vec<String> {
+        let mut users: Vec<String> =
+            self.erased.users().into_iter().filter(|user| self.keeps_words_of(user)).collect();
+        users.sort_unstable();
+        users
+    }
+
     /// Whether the event at this place may be shown.
     pub fn may_see(&self, ord: i64) -> bool {
         let (setting_before, setting_at) = around(&self.visibility, ord);

@@ -16,6 +16,7 @@ both_databases!(
     who_left_finds_the_text_from_before_an_edit,
     what_stands_around_a_result_ends_where_sight_ends,
     groups_and_pages_tell_nothing_more,
+    words_of_erased_accounts_are_not_found_by_those_who_came_later,
 );
 
 async fn who_left_finds_what_came_before_and_nothing_after(server: Homeserver) {
@@ -192,4 +193,23 @@ async fn groups_and_pages_tell_nothing_more(server: Homeserver) {
         seen.dedup();
         assert_eq!(seen.len(), 15, "{order}");
     }
+}
+
+async fn words_of_erased_accounts_are_not_found_by_those_who_came_later(server: Homeserver) {
+    let owner = server.register("owner").await;
+    let erased = server.register("erased").await;
+    let room = owner.room_with(&[&erased]).await;
+    let it = word("wymazane");
+    erased.text(&room, &it).await;
+    let stays = owner.text(&room, &it).await;
+    until_found(&owner, &it, 2).await;
+    let identifier = json!({ "type": "m.id.user", "user": erased.user_id() });
+    let auth = json!({ "type": "m.login.password", "password": server.password(), "identifier": identifier });
+    let body = json!({ "auth": auth, "erase": true });
+    erased.post("/account/deactivate", &body).await.ok();
+    let late = server.register("late").await;
+    bring_in(&owner, &room, &late).await;
+    let answer = search(&late, &it, json!({ "event_context": {} })).await;
+    assert_eq!((found(&answer), &answer["count"]), (vec![stays], &json!(1)), "{answer}");
+    assert_eq!(search(&owner, &it, json!({})).await["count"], 2);
 }

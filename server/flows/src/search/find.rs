@@ -14,6 +14,8 @@ const CHUNKS: [usize; 2] = [32, 1_024];
 /// Places of words that are looked at. A question for so many asks for too little; what is left out
 /// then is the oldest.
 const ENOUGH: usize = 250_000;
+/// What a row of the index costs, in places: a beginning may stand for many rare words.
+const ROW: usize = 10;
 
 /// A place that the searcher may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,25 +93,32 @@ impl Reading<'_> {
             for condition in &conditions {
                 keep(search, &part, &mut matches, condition).await?;
             }
-            if !ignored.is_empty() {
-                drop_ignored(search, &part, &mut matches, &ignored).await?;
+            drop_words_of(search, &part, &mut matches, &ignored, None).await?;
+            let rooms = rooms_of(&part, &matches);
+            self.look_into(&rooms).await?;
+            // Accounts that were erased before the searcher came.
+            for (users, rooms) in self.kept_senders(&rooms) {
+                let marks: Vec<String> = nids(store, &users).await?.into_iter().map(sender_mark).collect();
+                drop_words_of(search, &part, &mut matches, &marks, Some(&rooms)).await?;
             }
-            self.see(&part, &matches, &mut hits).await?;
+            self.see(&part, &matches, &rooms, &mut hits).await?;
         }
         Ok(hits)
     }
 
     /// Adds those matches that the searcher may see. Of a message and its edits that is the newest
     /// text that the searcher may see, and no other.
-    async fn see(&mut self, chunks: &[Chunk], matches: &Matches, hits: &mut Vec<Hit>) -> Result<()> {
-        let rooms: HashSet<Nid> =
-            matches.iter().filter_map(|(chunk, ..)| chunks.get(*chunk)).map(|chunk| chunk.room).collect();
-        if rooms.is_empty() {
+    async fn see(
+        &mut self,
+        chunks: &[Chunk],
+        matches: &Matches,
+        rooms: &[Nid],
+        hits: &mut Vec<Hit>,
+    ) -> Result<()> {
+        if matches.is_empty() {
             return Ok(());
         }
-        let rooms: Vec<Nid> = rooms.into_iter().collect();
-        self.look_into(&rooms).await?;
-        let edits = Edits::of(self.flows.store.search().edits(&rooms).await?);
+        let edits = Edits::of(self.flows.store.search().edits(rooms).await?);
         let until = self.request.from.map_or(self.newest, |from| from.newest);
         for (chunk, ord, score) in matches {
             let Some(room) = chunks.get(*chunk).map(|chunk| chunk.room) else { continue };
@@ -171,8 +180,8 @@ async fn matching(
 ) -> Result<Matches> {
     let mut matches: Option<Matches> = None;
     for term in &query.terms {
-        let found = search.postings(chunks, term).await?;
-        *looked_at += found.len();
+        let (found, rows) = search.postings(chunks, term).await?;
+        *looked_at += found.len() + ROW * rows;
         let mut found: Matches = found.into_iter().map(scored).collect();
         // Sorted already in large parts, which this sort is made for.
         found.sort_by_key(|(chunk, ord, _)| (*chunk, *ord));
@@ -211,24 +220,33 @@ async fn keep(search: &Search, chunks: &[Chunk], matches: &mut Matches, conditio
     Ok(())
 }
 
-/// Messages of ignored users are not there; names and topics that they set are.
-async fn drop_ignored(
+/// Drops messages of some senders, in some rooms or in all; names and topics that they set stay.
+async fn drop_words_of(
     search: &Search,
     chunks: &[Chunk],
     matches: &mut Matches,
-    ignored: &[String],
+    senders: &[String],
+    rooms: Option<&HashSet<Nid>>,
 ) -> Result<()> {
-    if matches.is_empty() {
+    if matches.is_empty() || senders.is_empty() {
         return Ok(());
     }
-    let theirs = marked(search, chunks, ignored).await?;
+    let theirs = marked(search, chunks, senders).await?;
     if theirs.is_empty() {
         return Ok(());
     }
     let state = marked(search, chunks, &[NAME.to_owned(), TOPIC.to_owned()]).await?;
-    let gone = |place: &(usize, i64)| theirs.contains(place) && !state.contains(place);
+    let there =
+        |chunk: usize| rooms.is_none_or(|rooms| chunks.get(chunk).is_some_and(|c| rooms.contains(&c.room)));
+    let gone = |place: &(usize, i64)| theirs.contains(place) && !state.contains(place) && there(place.0);
     matches.retain(|(chunk, ord, _)| !gone(&(*chunk, *ord)));
     Ok(())
+}
+
+fn rooms_of(chunks: &[Chunk], matches: &Matches) -> Vec<Nid> {
+    let rooms: HashSet<Nid> =
+        matches.iter().filter_map(|(chunk, ..)| chunks.get(*chunk)).map(|chunk| chunk.room).collect();
+    rooms.into_iter().collect()
 }
 
 fn scored(posting: Posting) -> (usize, i64, i64) {

@@ -5,12 +5,12 @@
 //! index takes each step once.
 
 use crate::Flows;
-use kontor_model::{Ms, Result};
+use kontor_model::{Ms, Pos, Result};
 use kontor_rooms::search::{edited, redacts, replaces, searchable};
-use kontor_store::Store;
 use kontor_store::search::feed::{self, FeedEvent};
 use kontor_store::search::read::Edit;
 use kontor_store::search::write::{BEGINNING, Doc, Progress, Step};
+use kontor_store::{Store, Stream};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -85,6 +85,12 @@ impl Follower<'_> {
     async fn step(&mut self) -> Result<Outcome> {
         let newest = self.store.log().newest().0;
         if newest <= self.done {
+            return Ok(Outcome::Idle);
+        }
+        let news = self.store.log().between(Pos(self.done), Pos(newest));
+        if news.is_some_and(|news| news.iter().all(|entry| entry.row.stream != Stream::Event)) {
+            // Nothing to index; the cursor moves with the next event.
+            self.done = newest;
             return Ok(Outcome::Idle);
         }
         let search = self.store.search();

@@ -231,6 +231,18 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// Senders whose words are kept from the searcher, with the rooms in which they are.
+    fn kept_senders(&self, rooms: &[Nid]) -> HashMap<Vec<String>, HashSet<Nid>> {
+        let mut kept: HashMap<Vec<String>, HashSet<Nid>> = HashMap::new();
+        for room in rooms {
+            let users = self.seen.get(room).map(|seen| seen.visibility.kept_senders()).unwrap_or_default();
+            if !users.is_empty() {
+                kept.entry(users).or_default().insert(*room);
+            }
+        }
+        kept
+    }
+
     fn covers(&self, room: Nid, ord: i64) -> bool {
         ord <= self.newest && self.seen.get(&room).is_some_and(|seen| seen.covers(ord))
     }

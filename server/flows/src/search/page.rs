@@ -135,8 +135,10 @@ impl Reading<'_> {
             i64::try_from(query.terms.len()).unwrap_or(1) * 4 * i64::from(kontor_store::search::MAX_WEIGHT);
         let show = |hit: &Hit| {
             let row = rows.remove(&(hit.room, hit.place)).filter(|row| row.redacted_by.is_none())?;
-            let admitted = admits(&self.request.filter, &row);
-            let result = self.viewer(hit.room)?.see(row).filter(|_| admitted)?;
+            let viewer = self.viewer(hit.room)?;
+            let kept = row.state_key.is_none() && viewer.visibility.keeps_words_of(&row.sender);
+            let admitted = admits(&self.request.filter, &row) && !kept;
+            let result = viewer.see(row).filter(|_| admitted)?;
             Some(Found { rank: hit.score as f64 / best.max(1) as f64, result, context: None, hit: *hit })
         };
         Ok(hits.iter().filter_map(show).collect())

@@ -39,6 +39,11 @@ impl Erased {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(user_id).copied()
     }
 
+    /// All of them.
+    pub fn users(&self) -> Vec<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     pub(crate) fn set(&self, erased: HashMap<String, i64>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = erased;
     }

@@ -12,7 +12,7 @@ fn doc(room: i64, ord: i64, words: &[&str]) -> Doc {
 async fn found(search: &super::Search, rooms: &[i64], word: &str, prefix: bool) -> Vec<(i64, i64, bool)> {
     let chunks = search.chunks(rooms, i64::MAX).await.unwrap();
     let term = Term { word: word.to_owned(), prefix };
-    let postings = search.postings(&chunks, &term).await.unwrap();
+    let postings = search.postings(&chunks, &term).await.unwrap().0;
     let mut found: Vec<_> =
         postings.iter().map(|posting| (chunks[posting.chunk].room, posting.ord, posting.exact)).collect();
     found.sort_unstable();
