@@ -36,13 +36,18 @@ pub async fn moderate(
     let user_id = user_id(server, name).await?;
     let admin = "/_matrix/client/v1/admin";
     let (method, path, body, text) = match word {
-        "lock" => (Method::PUT, format!("{admin}/lock/{user_id}"), json!({ "locked": true }), Text::LockedNow),
+        "lock" => {
+            (Method::PUT, format!("{admin}/lock/{user_id}"), json!({ "locked": true }), Text::LockedNow)
+        }
         "unlock" => {
             (Method::PUT, format!("{admin}/lock/{user_id}"), json!({ "locked": false }), Text::UnlockedNow)
         }
-        "suspend" => {
-            (Method::PUT, format!("{admin}/suspend/{user_id}"), json!({ "suspended": true }), Text::SuspendedNow)
-        }
+        "suspend" => (
+            Method::PUT,
+            format!("{admin}/suspend/{user_id}"),
+            json!({ "suspended": true }),
+            Text::SuspendedNow,
+        ),
         "unsuspend" => (
             Method::PUT,
             format!("{admin}/suspend/{user_id}"),

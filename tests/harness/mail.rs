@@ -72,7 +72,8 @@ impl MailServer {
     /// What arrived for an address so far, oldest first.
     pub fn letters_to(&self, address: &str) -> Vec<Letter> {
         let arrived = self.arrived.lock().expect("the inbox").clone();
-        let mine = |letter: &Value| letter["to"].as_array().is_some_and(|to| to.iter().any(|to| to == address));
+        let mine =
+            |letter: &Value| letter["to"].as_array().is_some_and(|to| to.iter().any(|to| to == address));
         arrived.into_iter().filter(mine).map(Letter).collect()
     }
 

@@ -104,7 +104,8 @@ impl Flows {
             if rows.is_empty() || !self.store.lease("mail", TURN).await? {
                 return Ok(());
             }
-            let tries = rows.into_iter().map(|row| async move { (row.outbox, self.try_letter(mailer, &row).await) });
+            let tries =
+                rows.into_iter().map(|row| async move { (row.outbox, self.try_letter(mailer, &row).await) });
             let outcomes: Vec<_> = stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
             let mut change = Change::default();
             for (row, outcome) in outcomes {
@@ -122,7 +123,10 @@ impl Flows {
         let letter = match serde_json::from_str::<Letter>(&row.payload) {
             Ok(letter) if row.expires_ts > now => letter,
             Ok(_) => {
-                tracing::warn!(outbox.id = row.outbox, "a letter was not delivered in time and is of no use any more");
+                tracing::warn!(
+                    outbox.id = row.outbox,
+                    "a letter was not delivered in time and is of no use any more"
+                );
                 return Outcome::Gone;
             }
             Err(error) => {

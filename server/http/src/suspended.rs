@@ -41,7 +41,10 @@ pub fn admit(parts: &Parts) -> Result<()> {
 
 /// The refusal, for whoever finds out later than by the route.
 pub fn refusal() -> Error {
-    Error::new(Code::UserSuspended, "Your account is suspended, so you cannot do this. Ask your administrator.")
+    Error::new(
+        Code::UserSuspended,
+        "Your account is suspended, so you cannot do this. Ask your administrator.",
+    )
 }
 
 fn is_closed(method: &Method, route: &str, path: &str) -> bool {

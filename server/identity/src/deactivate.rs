@@ -41,6 +41,8 @@ impl Identity {
         change.set_account_state(user, state.word(), closed.word());
         change.end_sessions(user, None, now, "deactivated");
         change.remove_all_devices(user, None);
+        change.remove_cross_signing(user);
+        change.delete_backups(user);
         change.close_account(user, now);
         let user_id = account.user_id;
         let audit = Audit::done(Action::UserDeactivate, actor.clone(), now).on("user", user_id.clone());

@@ -13,6 +13,7 @@ pub mod denied;
 pub mod devices;
 pub mod filter;
 pub mod keys;
+mod guest;
 mod known;
 pub mod letter;
 pub mod login;

@@ -27,9 +27,8 @@ impl Identity {
     /// `UnknownToken` for tokens that do not exist or expired, and of accounts that are not served.
     pub async fn by_openid_token(&self, token: &str) -> Result<String> {
         let mut reader = self.store.reader();
-        let unknown = || {
-            Error::new(Code::UnknownToken { soft_logout: false }, "This token is not known or expired.")
-        };
+        let unknown =
+            || Error::new(Code::UnknownToken { soft_logout: false }, "This token is not known or expired.");
         let user = openid::user(&mut reader, &hash(token), self.now()).await?.ok_or_else(unknown)?;
         let account = accounts::by_nid(&mut reader, user).await?.ok_or_else(unknown)?;
         AccountState::of(&account.state).admit().map_err(|_| unknown())?;

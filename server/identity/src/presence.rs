@@ -234,7 +234,9 @@ impl Identity {
 /// `InvalidParam` when it is too long.
 pub fn check_message(message: Option<&str>) -> Result<()> {
     if message.is_some_and(|message| message.len() > LONGEST_MESSAGE) {
-        return Err(Error::invalid_param(format!("The status message is longer than {LONGEST_MESSAGE} bytes.")));
+        return Err(Error::invalid_param(format!(
+            "The status message is longer than {LONGEST_MESSAGE} bytes."
+        )));
     }
     Ok(())
 }
@@ -246,7 +248,16 @@ mod tests {
     fn anna() -> Requester {
         let user_id = OwnedUserId::try_from("@anna:x").unwrap();
         let device_id = "D".into();
-        Requester { user_id, user: 7, device_id, session: 1, epoch: 0, admin: false, guest: false, suspended: false }
+        Requester {
+            user_id,
+            user: 7,
+            device_id,
+            session: 1,
+            epoch: 0,
+            admin: false,
+            guest: false,
+            suspended: false,
+        }
     }
 
     fn statuses(presence: &Presence, since: u64, now: Ms) -> Vec<Status> {

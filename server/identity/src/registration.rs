@@ -24,6 +24,8 @@ pub struct RegisterRequest {
     pub auth: Option<Value>,
     /// The device to log in with; `None` = do not log in.
     pub device: Option<DeviceWish>,
+    /// Of a guest who wants to stay: the token of the guest's session.
+    pub guest_token: Option<Secret<String>>,
 }
 
 /// Where a registration stands.
@@ -44,9 +46,14 @@ impl Identity {
     pub async fn register(&self, request: RegisterRequest, actor: Actor) -> Result<Registering> {
         self.expect_registration()?;
         // Whether the name is free is told before anything must be proven (specification).
-        let user_id = match &request.username {
-            Some(name) => self.free_name(name).await?,
-            None => self.free_name(&format!("user-{}", opaque(&*self.random, 12))).await?,
+        let guest = match &request.guest_token {
+            Some(token) => Some(self.staying_guest(token, request.username.as_deref()).await?),
+            None => None,
+        };
+        let user_id = match (&guest, &request.username) {
+            (Some(guest), _) => guest.user_id.clone(),
+            (None, Some(name)) => self.free_name(name).await?,
+            (None, None) => self.free_name(&format!("user-{}", opaque(&*self.random, 12))).await?,
         };
         if let Some(password) = &request.password {
             self.passwords.acceptable(password)?;
@@ -63,16 +70,10 @@ impl Identity {
         let password = request.password.ok_or_else(|| {
             Error::new(Code::MissingParam, "The field \"password\" is missing. Choose a password.")
         })?;
-        let wish = Wish {
-            user_id: user_id.clone(),
-            password: Some(password),
-            admin: false,
-            guest: false,
-            user_type: None,
-            display_name: None,
-            kind: "registration",
+        let (mut change, opened) = match guest {
+            Some(guest) => self.promote_guest(guest, &password, request.device, actor).await?,
+            None => self.new_person(user_id.clone(), password, request.device, actor).await?,
         };
-        let (mut change, opened) = self.new_account(wish, request.device, actor).await?;
         if let Some(token) = &passed.registration_token {
             change.use_registration_token(token, self.now());
         }
@@ -84,6 +85,25 @@ impl Identity {
         }
         change.join(passed.change);
         Ok(Registering::Done(change, user_id, opened))
+    }
+
+    async fn new_person(
+        &self,
+        user_id: OwnedUserId,
+        password: Secret<String>,
+        device: Option<DeviceWish>,
+        actor: Actor,
+    ) -> Result<(Change, Option<Opened>)> {
+        let wish = Wish {
+            user_id,
+            password: Some(password),
+            admin: false,
+            guest: false,
+            user_type: None,
+            display_name: None,
+            kind: "registration",
+        };
+        self.new_account(wish, device, actor).await
     }
 
     /// Makes a guest: an account without a password, for reading.

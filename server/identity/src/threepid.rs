@@ -199,7 +199,9 @@ impl Identity {
             return Err(in_use());
         }
         if self.addresses(requester).await?.len() >= MOST {
-            return Err(Error::invalid_param(format!("An account may have {MOST} addresses. Remove one first.")));
+            return Err(Error::invalid_param(format!(
+                "An account may have {MOST} addresses. Remove one first."
+            )));
         }
         let mut change = Change::default();
         self.give_address(&mut change, requester.user, &row);
@@ -259,9 +261,9 @@ impl Identity {
             Some(user) => accounts::by_nid(&mut reader, user).await?,
             None => None,
         };
-        let account = account.filter(|account| account.state != "deactivated").ok_or_else(|| {
-            Error::new(Code::ThreepidNotFound, "This address belongs to no account.")
-        })?;
+        let account = account
+            .filter(|account| account.state != "deactivated")
+            .ok_or_else(|| Error::new(Code::ThreepidNotFound, "This address belongs to no account."))?;
         self.passwords.acceptable(password)?;
         let hash = self.passwords.hash(password, &*self.random).await?;
         let now = self.now();

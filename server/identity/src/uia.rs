@@ -228,7 +228,9 @@ impl Identity {
             Stage::Email => self.prove_address(ask, auth, session).await,
             Stage::Password => {
                 let password = auth.password.as_ref().ok_or_else(|| missing("password"))?;
-                if let Some(Identifier { medium: Some(medium), address: Some(address), .. }) = &auth.identifier {
+                if let Some(Identifier { medium: Some(medium), address: Some(address), .. }) =
+                    &auth.identifier
+                {
                     let account = self.by_address(medium, address, password).await?;
                     return own(ask, &account.user_id);
                 }

@@ -156,7 +156,8 @@ fn tls(options: &Options, authorities: &Authorities) -> Result<Tls, String> {
     if options.cover == Cover::Plain {
         return Ok(Tls::None);
     }
-    let wrong = |error: lettre::transport::smtp::Error| format!("TLS with the mail server cannot work: {error}.");
+    let wrong =
+        |error: lettre::transport::smtp::Error| format!("TLS with the mail server cannot work: {error}.");
     let mut parameters = TlsParameters::builder(options.host.clone());
     for certificate in authorities.certificates() {
         let certificate = Certificate::from_der(certificate.to_vec()).map_err(wrong)?;
@@ -188,7 +189,13 @@ mod tests {
 
     fn mail(to: &str) -> Mail {
         let text = |text: &str| text.to_owned();
-        Mail { to: text(to), subject: text("Zażółć"), text: text("t"), html: text("<p>t</p>"), id: text("n1") }
+        Mail {
+            to: text(to),
+            subject: text("Zażółć"),
+            text: text("t"),
+            html: text("<p>t</p>"),
+            id: text("n1"),
+        }
     }
 
     /// A mail server for one conversation, which answers the recipient like this.

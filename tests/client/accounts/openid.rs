@@ -78,7 +78,10 @@ async fn documents_are_accepted_when_registering(db: Db) {
     let asked = anonymous.post("/register", &wish).await;
     assert_eq!((asked.status, &asked.json["flows"]), (401, &json!([{ "stages": ["m.login.terms"] }])));
     let document = &asked.json["params"]["m.login.terms"]["policies"]["privacy"];
-    assert_eq!((text(&document["version"]), text(&document["pl"]["name"])), ("1.0".into(), "Prywatność".into()));
+    assert_eq!(
+        (text(&document["version"]), text(&document["pl"]["name"])),
+        ("1.0".into(), "Prywatność".into())
+    );
     let mut dummy = wish.clone();
     dummy["auth"] = json!({ "type": "m.login.dummy", "session": asked.json["session"] });
     anonymous.post("/register", &dummy).await.refused();

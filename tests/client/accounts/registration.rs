@@ -13,6 +13,7 @@ both_databases!(
     registering_without_login_gives_no_token,
     a_name_is_registered_once_however_many_try,
     a_guest_gets_an_account_without_a_name,
+    a_guest_who_stays_keeps_the_name_and_the_rooms,
 );
 
 on_each_database!(
@@ -132,6 +133,35 @@ async fn a_guest_gets_an_account_without_a_name(server: Homeserver) {
     let closed = alice.create_room(json!({ "preset": "public_chat" })).await;
     guest.post(&format!("/join/{}", harness::enc(&closed)), &json!({})).await.refused();
     server.anonymous().post("/register?kind=robot", &json!({})).await.refused();
+}
+
+async fn a_guest_who_stays_keeps_the_name_and_the_rooms(server: Homeserver) {
+    if is_reference() {
+        return;
+    }
+    let anonymous = server.anonymous();
+    let guest = server.signed_in(anonymous.post("/register?kind=guest", &json!({})).await);
+    let alice = server.register("alice").await;
+    let open = json!({ "type": "m.room.guest_access", "content": { "guest_access": "can_join" } });
+    let room = alice.create_room(json!({ "preset": "public_chat", "initial_state": [open] })).await;
+    guest.join(&room).await;
+    let mut wish = wish(guest.localpart());
+    wish["guest_access_token"] = json!(alice.token());
+    anonymous.post("/register", &wish).await.err(403, "M_FORBIDDEN");
+    wish["guest_access_token"] = json!("guess");
+    anonymous.post("/register", &wish).await.err(401, "M_UNKNOWN_TOKEN");
+    wish["guest_access_token"] = json!(guest.token());
+    let mut other = wish.clone();
+    other["username"] = json!(fresh("other", &server));
+    anonymous.post("/register", &other).await.err(400, "M_INVALID_PARAM");
+    let person = server.signed_in(register_with_dummy(&anonymous, &wish).await);
+    assert_eq!(person.user_id(), guest.user_id());
+    for client in [&person, &guest] {
+        assert_ne!(client.get("/account/whoami").await.ok()["is_guest"], true);
+    }
+    person.create_room(json!({})).await;
+    assert!(list(&person.get("/joined_rooms").await.ok()["joined_rooms"]).contains(&json!(room)));
+    register_with_dummy(&anonymous, &wish).await.err(403, "M_FORBIDDEN");
 }
 
 async fn registering_can_be_closed(db: Db) {

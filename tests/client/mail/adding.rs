@@ -141,7 +141,8 @@ async fn strangers_learn_nothing_of_addresses(db: Db) {
         let known = ask(&anonymous, what, &wish(&taken, "curious", 1)).await;
         let unknown = ask(&anonymous, what, &wish(&free, "curious", 1)).await;
         assert_eq!((known.status, unknown.status), (200, 200), "{known} {unknown}");
-        let fields = |body: &serde_json::Value| body.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
+        let fields =
+            |body: &serde_json::Value| body.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
         assert_eq!(fields(&known.json), fields(&unknown.json));
         let told = house.mail.wait_for(&taken, before + 1).await.remove(before);
         // The reader of the mail is told; only a reset has a link for whom the address belongs to.
@@ -154,7 +155,8 @@ async fn strangers_learn_nothing_of_addresses(db: Db) {
 
 async fn what_is_no_address_or_no_secret_is_refused(db: Db) {
     let anonymous = house(db).server.anonymous();
-    for bad in ["", "anna", "@company.example", "a b@c.example", "a@b@c.example", "a@c.example\r\nBcc: x@y.z"] {
+    for bad in ["", "anna", "@company.example", "a b@c.example", "a@b@c.example", "a@c.example\r\nBcc: x@y.z"]
+    {
         ask(&anonymous, For::Add, &wish(bad, "s", 1)).await.err(400, "M_INVALID_PARAM");
     }
     for bad in ["", "not allowed!", &"x".repeat(256)] {

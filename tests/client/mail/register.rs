@@ -37,8 +37,7 @@ async fn a_new_account_has_the_address_that_was_proven(db: Db) {
 async fn an_address_registers_one_account(db: Db) {
     let house = house(db);
     let (anonymous, mine) = (house.server.anonymous(), address("one"));
-    let proofs =
-        [house.prove(For::Register, &mine, "a").await, house.prove(For::Register, &mine, "b").await];
+    let proofs = [house.prove(For::Register, &mine, "a").await, house.prove(For::Register, &mine, "b").await];
     let mut statuses = Vec::new();
     for proof in proofs {
         let auth = json!({ "type": "m.login.email.identity", "threepid_creds": proof });

@@ -32,7 +32,10 @@ async fn a_forgotten_password_is_reset_and_all_sessions_end(db: Db) {
     let anna = house.person_with("anna", &mine).await;
     let anonymous = house.server.anonymous();
     let asked = anonymous.post("/account/password", &json!({ "new_password": "another long one" })).await;
-    assert_eq!((asked.status, &asked.json["flows"]), (401, &json!([{ "stages": ["m.login.email.identity"] }])));
+    assert_eq!(
+        (asked.status, &asked.json["flows"]),
+        (401, &json!([{ "stages": ["m.login.email.identity"] }]))
+    );
     let proof = house.prove(For::Reset, &mine, "s").await;
     let mut body = reset(&proof, "another long one");
     body["auth"]["session"] = asked.json["session"].clone();

@@ -29,7 +29,8 @@ async fn without_mail_no_address_can_be_proven(server: Homeserver) {
 }
 
 async fn telephone_numbers_are_refused(server: Homeserver) {
-    let body = json!({ "client_secret": "s", "country": "PL", "phone_number": "600100200", "send_attempt": 1 });
+    let body =
+        json!({ "client_secret": "s", "country": "PL", "phone_number": "600100200", "send_attempt": 1 });
     for path in ["/account/3pid", "/account/password", "/register"] {
         let answer = server.anonymous().post(&format!("{path}/msisdn/requestToken"), &body).await;
         if is_reference() {

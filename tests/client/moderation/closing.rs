@@ -117,7 +117,8 @@ async fn later_members_do_not_read_what_an_erased_account_wrote(server: Homeserv
     for late in [&carl, &dora] {
         crate::client::support::bring_in(&bob, &room, late).await;
         let timeline = late.whole_timeline(&room).await;
-        let of = |id: &str| timeline.iter().find(|event| event["event_id"] == id).cloned().unwrap_or_default();
+        let of =
+            |id: &str| timeline.iter().find(|event| event["event_id"] == id).cloned().unwrap_or_default();
         assert_eq!(of(&words)["content"], json!({}), "{timeline:?}");
         assert_eq!(of(&kept)["content"]["body"], "bob stays");
         assert_eq!(late.event(&room, &words).await.ok()["content"], json!({}));

@@ -23,7 +23,10 @@ async fn accounts_are_moderated_from_a_terminal(db: Db) {
     let admin = server.register_exactly("root", true).await;
     let anna = server.register_exactly("anna", false).await;
     let ctl = |words: &[&str]| kontorctl(server.base_url(), admin.token(), words);
-    assert_eq!(ctl(&["user", "lock", "anna"]), (true, "Konto @anna:localhost jest zablokowane.\n".to_owned()));
+    assert_eq!(
+        ctl(&["user", "lock", "anna"]),
+        (true, "Konto @anna:localhost jest zablokowane.\n".to_owned())
+    );
     anna.get("/account/whoami").await.err(401, "M_USER_LOCKED");
     assert!(ctl(&["user", "unlock", "@anna:localhost"]).0);
     assert!(ctl(&["user", "suspend", "anna"]).0);

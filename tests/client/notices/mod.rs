@@ -82,7 +82,8 @@ async fn whoever_left_is_asked_in_again(server: Homeserver) {
     tell(&admin, &anna, "second").await;
     assert_eq!(invitations(&anna).await, [room.clone()]);
     anna.join(&room).await;
-    let said: Vec<_> = notices(&anna, &room).await.iter().map(|event| text(&event["content"]["body"])).collect();
+    let said: Vec<_> =
+        notices(&anna, &room).await.iter().map(|event| text(&event["content"]["body"])).collect();
     assert!(said.contains(&"second".to_owned()), "{said:?}");
 }
 

@@ -2,8 +2,8 @@
 
 use super::Administrator;
 use crate::app::App;
-use crate::error::Answer;
 use crate::client::deactivate::leave_rooms;
+use crate::error::Answer;
 use crate::extract::{Body, OptionalBody, Path, Query, State};
 use crate::respond;
 use axum::Router;

@@ -70,8 +70,7 @@ async fn reset(app: &Arc<App>, origin: &Origin, body: &NewPassword) -> Answer<()
     let passed = uia::passed_anonymously(app, origin, &ask, body.auth.as_ref()).await?;
     let proof = passed.address.clone().ok_or_else(|| Error::internal("a reset without a proof"))?;
     let logout = body.logout_devices.unwrap_or(true);
-    let planned =
-        app.identity.reset_password(&proof, &body.new_password, logout, origin.actor()).await?;
+    let planned = app.identity.reset_password(&proof, &body.new_password, logout, origin.actor()).await?;
     let (planned, user) = planned;
     let planned = uia::with_proof(planned, &passed);
     if logout {

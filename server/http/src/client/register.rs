@@ -39,6 +39,7 @@ struct Register {
     password: Option<Secret<String>>,
     auth: Option<Value>,
     inhibit_login: Option<bool>,
+    guest_access_token: Option<Secret<String>>,
     #[serde(flatten)]
     device: Device,
 }
@@ -73,6 +74,7 @@ async fn register_user(app: &Arc<App>, origin: &Origin, body: Register) -> Answe
             password: body.password.clone(),
             auth: body.auth.clone(),
             device: device.clone(),
+            guest_token: body.guest_access_token.clone(),
         };
         let (change, user_id, opened) = match app.identity.register(request, origin.actor()).await? {
             Registering::Done(change, user_id, opened) => (change, user_id, opened),

@@ -90,7 +90,8 @@ async fn request(app: &App, origin: &Origin, headers: &HeaderMap, purpose: Purpo
         }
         return Ok(respond::ok(&json!({ "sid": sid })));
     }
-    Err(Error::new(Code::Unavailable, "The same mail is asked for many times at this moment. Try again.").into())
+    Err(Error::new(Code::Unavailable, "The same mail is asked for many times at this moment. Try again.")
+        .into())
 }
 
 /// `POST …/msisdn/requestToken`
@@ -129,8 +130,7 @@ async fn add(state: State, caller: Caller, Body(body): Body<Addition>) -> Answer
     let ask = uia::password("add_address", &caller.requester);
     let passed = uia::passed(&state, &caller, &ask, body.auth.as_ref()).await?;
     let Addition { sid, client_secret, .. } = body;
-    let change =
-        state.identity.add_address(&caller.requester, &sid, &client_secret, caller.actor()).await?;
+    let change = state.identity.add_address(&caller.requester, &sid, &client_secret, caller.actor()).await?;
     match uia::submit(&state, change, passed).await {
         // Somebody else was given the address meanwhile, or the same request was quicker.
         Err(error) if error.code == Code::Forbidden => Err(in_use().because(error).into()),

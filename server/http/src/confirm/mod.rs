@@ -82,9 +82,7 @@ async fn page(state: State, origin: Origin, headers: HeaderMap, request: Request
                 show(app, spoken, view, StatusCode::OK)
             }
         },
-        Err(error) if error.code == Code::NotFound => {
-            show(app, spoken, View::Closed, StatusCode::NOT_FOUND)
-        }
+        Err(error) if error.code == Code::NotFound => show(app, spoken, View::Closed, StatusCode::NOT_FOUND),
         Err(error) => Err(error.into()),
     }
 }
@@ -128,9 +126,7 @@ async fn confirm(state: State, origin: Origin, headers: HeaderMap, request: Requ
     let spoken = spoken(&headers, link.lang.as_deref());
     match outcome {
         Ok(row) => show(app, spoken, done(&row), StatusCode::OK),
-        Err(error) if error.code == Code::NotFound => {
-            show(app, spoken, View::Closed, StatusCode::NOT_FOUND)
-        }
+        Err(error) if error.code == Code::NotFound => show(app, spoken, View::Closed, StatusCode::NOT_FOUND),
         Err(error) => Err(error.into()),
     }
 }

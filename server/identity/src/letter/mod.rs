@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_letter_comes_out_of_the_outbox_as_it_was_laid_in() {
-        let letter = Letter { to: "a@b.c".into(), cause: Cause::Reset, language: Language::Polish, link: None };
+        let letter =
+            Letter { to: "a@b.c".into(), cause: Cause::Reset, language: Language::Polish, link: None };
         let text = serde_json::to_string(&letter).unwrap();
         assert_eq!(text, r#"{"to":"a@b.c","cause":"reset","language":"pl","link":null}"#);
         assert_eq!(serde_json::from_str::<Letter>(&text).unwrap(), letter);

@@ -29,7 +29,12 @@ async fn a_proof_is_good_for_one_operation_once() {
     house.person("anna").await;
     let opened = house.login("anna", DeviceWish::default()).await;
     let requester = house.use_token(&opened.access_token).await.unwrap();
-    let ask = |operation| Ask { operation, requester: Some(&requester), flows: vec![vec![Stage::Password]], address_for: crate::threepid::Purpose::Add };
+    let ask = |operation| Ask {
+        operation,
+        requester: Some(&requester),
+        flows: vec![vec![Stage::Password]],
+        address_for: crate::threepid::Purpose::Add,
+    };
     let (session, completed, error) = session_of(step(&house, &ask("one"), None).await);
     assert!(completed.is_empty() && error.is_none());
     let proof = |session: &str, password: &str| {
@@ -65,7 +70,12 @@ async fn nobody_proves_anything_with_the_password_of_another_or_with_nonsense() 
     house.person("bohdan").await;
     let opened = house.login("anna", DeviceWish::default()).await;
     let requester = house.use_token(&opened.access_token).await.unwrap();
-    let ask = Ask { operation: "x", requester: Some(&requester), flows: vec![vec![Stage::Password]], address_for: crate::threepid::Purpose::Add };
+    let ask = Ask {
+        operation: "x",
+        requester: Some(&requester),
+        flows: vec![vec![Stage::Password]],
+        address_for: crate::threepid::Purpose::Add,
+    };
     let other = json!({ "type": "m.login.password", "user": "bohdan", "password": "secret of bohdan" });
     assert_eq!(session_of(step(&house, &ask, Some(other)).await).2, Some(Code::Forbidden));
     for session in ["", "\0", "x", &"x".repeat(32), "'; DROP TABLE uia_session; --"] {

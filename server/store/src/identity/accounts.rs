@@ -125,6 +125,14 @@ impl Change {
         self.guard(sql, Vec::new());
     }
 
+    /// Makes a guest's account a person's; refused with `Conflict` when it is none any more. Caches
+    /// forget the guest.
+    pub fn promote_guest(&mut self, user: Nid, hash: &str) {
+        let sql = "UPDATE account SET guest = 0, password_hash = $2 WHERE user_nid = $1 AND guest = 1";
+        self.guard(sql, vec![user.into(), hash.into()]);
+        self.position(Stream::Kill, None, Some(user));
+    }
+
     /// Gives an account another password.
     pub fn set_password(&mut self, user: Nid, hash: &str) {
         let sql = "UPDATE account SET password_hash = $2 WHERE user_nid = $1";

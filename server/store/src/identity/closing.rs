@@ -61,6 +61,8 @@ impl Change {
         self.run("DELETE FROM login_token WHERE user_nid = $1", one(user));
         self.run("DELETE FROM openid_token WHERE user_nid = $1", one(user));
         self.run("DELETE FROM threepid WHERE user_nid = $1", one(user));
+        self.run("DELETE FROM dehydrated_device WHERE user_nid = $1", one(user));
+        self.run("DELETE FROM delayed WHERE user_nid = $1", one(user));
         self.insert(Table::Departure, vec![user.into(), now.into()]);
     }
 
