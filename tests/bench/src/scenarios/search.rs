@@ -44,7 +44,7 @@ pub async fn run(bench: &mut Bench<'_>, messages: usize) -> Result<()> {
     let indexed = begin.elapsed();
     for (name, terms) in [
         ("rare", ["number17", "number4711", "number99", "number12345"]),
-        ("common", ["invoice zolty", "offer krakow", "parcel late", "львив"]),
+        ("common", ["invoice zolty", "offer krakow", "parcel late", "львів"]),
     ] {
         let watch = bench.watch().await?;
         let seconds = repeat(bench.options.timed(3.0), 8, async |n| {
