@@ -20,7 +20,7 @@ pub(crate) type Parsed = moka::sync::Cache<(Nid, String), Arc<Filter>>;
 
 /// A memory for so many filters.
 pub(crate) fn parsed() -> Parsed {
-    moka::sync::Cache::new(10_000)
+    moka::sync::Cache::new(1_000)
 }
 
 impl Identity {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Memory for rows, bytes.
-const MEMORY: u64 = 8 << 20;
+const MEMORY: u64 = 6 << 20;
 /// What a row takes besides its content.
 const ROW: usize = 700;
 

@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Memory for faces, bytes.
-const MEMORY: u64 = 12 << 20;
+const MEMORY: u64 = 8 << 20;
 /// What an event takes besides its content, roughly.
 const ROW: usize = 700;
 /// Newest events of a room that are remembered.
