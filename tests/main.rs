@@ -14,4 +14,5 @@ mod e2e;
 mod house;
 mod order;
 mod serving;
+mod spec;
 mod traffic;

@@ -110,7 +110,9 @@ async fn serve(mut stream: TcpStream, inner: &Inner) -> Option<()> {
         }
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+        let length = head
+            .lines()
+            .find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
         break (head, end + 4 + length.unwrap_or(0));
     };
     while bytes.len() < length {
@@ -123,7 +125,11 @@ async fn serve(mut stream: TcpStream, inner: &Inner) -> Option<()> {
     let asked = Asked { path, head, json: serde_json::from_slice(body).unwrap_or_default() };
     let reply = (inner.say.lock().unwrap())(&asked);
     inner.asked.lock().unwrap().push(asked);
-    let mut answer = format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n", reply.status, reply.body.len());
+    let mut answer = format!(
+        "HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n",
+        reply.status,
+        reply.body.len()
+    );
     for (name, value) in &reply.headers {
         answer.push_str(&format!("{name}: {value}\r\n"));
     }

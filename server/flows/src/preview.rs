@@ -72,7 +72,8 @@ pub struct Previews {
 impl Previews {
     /// Over a way to read the web.
     pub fn new(store: Store, media: Arc<Media>, web: Arc<dyn Web>) -> Self {
-        let lately = moka::future::Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build();
+        let lately =
+            moka::future::Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build();
         Self { store, media, web, at_once: Semaphore::new(AT_ONCE), lately }
     }
 
@@ -84,7 +85,10 @@ impl Previews {
     /// nothing can be shown.
     pub async fn of(&self, requester: &Requester, url: &str, languages: Option<&str>) -> Result<Arc<str>> {
         if requester.guest {
-            return Err(Error::new(Code::GuestAccessForbidden, "Guests see no previews of links. Make an account."));
+            return Err(Error::new(
+                Code::GuestAccessForbidden,
+                "Guests see no previews of links. Make an account.",
+            ));
         }
         let url = address(url)?;
         let language = language(languages);
@@ -128,7 +132,12 @@ impl Previews {
     ) -> Result<Option<(String, Option<Picture>)>> {
         let accept = "text/html, application/xhtml+xml, image/*;q=0.8";
         let languages = format!("{language}, *;q=0.5");
-        let wanted = Wanted { url: url.as_str(), accept, language: &languages, most_bytes: MOST_PAGE.max(MOST_PICTURE) };
+        let wanted = Wanted {
+            url: url.as_str(),
+            accept,
+            language: &languages,
+            most_bytes: MOST_PAGE.max(MOST_PICTURE),
+        };
         let Some(fetched) = self.web.fetch(wanted).await else { return Ok(None) };
         let kind = essence(fetched.content_type.as_deref());
         if kind.starts_with("image/") {
@@ -139,7 +148,12 @@ impl Previews {
             return Ok(None);
         }
         let base = fetched.url.clone();
-        let read = move || preview::read(fetched.body.get(..MOST_PAGE).unwrap_or(&fetched.body), fetched.content_type.as_deref());
+        let read = move || {
+            preview::read(
+                fetched.body.get(..MOST_PAGE).unwrap_or(&fetched.body),
+                fetched.content_type.as_deref(),
+            )
+        };
         let page = tokio::task::spawn_blocking(read).await.map_err(Error::internal)?;
         if page.title.is_none() && page.description.is_none() && page.image.is_none() {
             return Ok(None);
@@ -151,9 +165,18 @@ impl Previews {
         Ok(Some((shown(&page, picture.as_ref()), picture)))
     }
 
-    async fn picture(&self, requester: &Requester, address: &Url, languages: &str) -> Result<Option<Picture>> {
-        let wanted =
-            Wanted { url: address.as_str(), accept: "image/*", language: languages, most_bytes: MOST_PICTURE };
+    async fn picture(
+        &self,
+        requester: &Requester,
+        address: &Url,
+        languages: &str,
+    ) -> Result<Option<Picture>> {
+        let wanted = Wanted {
+            url: address.as_str(),
+            accept: "image/*",
+            language: languages,
+            most_bytes: MOST_PICTURE,
+        };
         match self.web.fetch(wanted).await {
             Some(fetched) => self.keep(requester, &fetched).await,
             None => Ok(None),
@@ -175,13 +198,18 @@ fn nothing() -> Error {
 
 /// An address as it is asked for: without the part that browsers keep to themselves.
 fn address(text: &str) -> Result<Url> {
-    let wrong = || Error::invalid_param("Previews are made of addresses that begin with http:// or https://.");
+    let wrong =
+        || Error::invalid_param("Previews are made of addresses that begin with http:// or https://.");
     if text.len() > LONGEST_URL {
         return Err(Error::invalid_param("The address is longer than 2048 bytes."));
     }
     let mut url = Url::parse(text).map_err(|_| wrong())?;
     let named = url.host_str().is_some_and(|host| !host.is_empty());
-    if !matches!(url.scheme(), "http" | "https") || !named || !url.username().is_empty() || url.password().is_some() {
+    if !matches!(url.scheme(), "http" | "https")
+        || !named
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
         return Err(wrong());
     }
     url.set_fragment(None);
@@ -249,7 +277,9 @@ mod tests {
     #[test]
     fn addresses_of_the_web_are_taken_and_nothing_else() {
         assert_eq!(address("HTTPS://Example.com/a?b#c").unwrap().as_str(), "https://example.com/a?b");
-        for text in ["", "example.com", "file:///etc/passwd", "ftp://x/", "https://a:b@x/", "http://", "javascript:1"] {
+        for text in
+            ["", "example.com", "file:///etc/passwd", "ftp://x/", "https://a:b@x/", "http://", "javascript:1"]
+        {
             assert_eq!(address(text).unwrap_err().code, Code::InvalidParam, "{text}");
         }
         assert!(address(&format!("https://x/{}", "a".repeat(3_000))).is_err());

@@ -81,7 +81,16 @@ impl Town {
         });
         self.store.submit(change).await.unwrap();
         let device_id = "DEVICE".into();
-        Requester { user_id, user, device_id, session: 1, epoch: 0, admin: false, guest: false, suspended: false }
+        Requester {
+            user_id,
+            user,
+            device_id,
+            session: 1,
+            epoch: 0,
+            admin: false,
+            guest: false,
+            suspended: false,
+        }
     }
 }
 

@@ -248,7 +248,10 @@ impl Identity {
     pub async fn free_name(&self, localpart: &str) -> Result<OwnedUserId> {
         let user_id = ids::new_user_id(&localpart.to_ascii_lowercase(), &self.options.server_name)?;
         if crate::service::is_reserved(user_id.localpart()) {
-            return Err(Error::new(Code::Exclusive, "This user name belongs to the server itself. Choose another."));
+            return Err(Error::new(
+                Code::Exclusive,
+                "This user name belongs to the server itself. Choose another.",
+            ));
         }
         match accounts::by_user_id(&mut self.store.reader(), user_id.as_str()).await? {
             None => Ok(user_id),

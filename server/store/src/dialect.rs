@@ -113,7 +113,9 @@ impl Dialect {
                 Self::Postgres => "(value->>0)::bigint AS id, value->>1 AS text",
             };
             let posting = match self {
-                Self::Sqlite => "value->>0 AS room, value->>1 AS base, value->>2 AS word, value->>3 AS places",
+                Self::Sqlite => {
+                    "value->>0 AS room, value->>1 AS base, value->>2 AS word, value->>3 AS places"
+                }
                 Self::Postgres => {
                     "(value->>0)::bigint AS room, (value->>1)::bigint AS base, value->>2 AS word, value->>3 AS places"
                 }

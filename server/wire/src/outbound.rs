@@ -162,7 +162,8 @@ impl Outbound {
 
     /// Refuses addresses before anything is sent; names are looked at when they were looked up.
     fn check(&self, url: &Url) -> Result<(), Unheard> {
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some()
+        {
             return Err(Unheard::BadAddress);
         }
         let host = url.host_str().ok_or(Unheard::BadAddress)?;

@@ -112,7 +112,9 @@ fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();
     let join = |high: u16, low: u16| Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
     match [a, b, c, d, e, f] {
-        [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => Some(join(g, h)),
+        [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => {
+            Some(join(g, h))
+        }
         [0x2002, ..] => Some(join(b, c)),
         _ => None,
     }
@@ -166,9 +168,14 @@ mod tests {
         ] {
             assert!(usual.refuses(inside.parse().unwrap()), "{inside}");
         }
-        for outside in
-            ["1.1.1.1", "172.32.0.1", "126.255.255.255", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::8.8.8.8"]
-        {
+        for outside in [
+            "1.1.1.1",
+            "172.32.0.1",
+            "126.255.255.255",
+            "2606:4700::1111",
+            "::ffff:1.1.1.1",
+            "64:ff9b::8.8.8.8",
+        ] {
             assert!(!usual.refuses(outside.parse().unwrap()), "{outside}");
         }
     }

@@ -46,7 +46,8 @@ async fn a_page_is_shown_with_its_picture_as_a_file_of_the_server(db: Db) {
     let (status, _, received) = anna.get_bytes(&path).await;
     assert_eq!((status, received), (200, bytes));
     // The older address says the same.
-    let path = format!("/_matrix/media/v3/preview_url?url={}&ts=1510610716656", harness::enc(&site.url("/short")));
+    let path =
+        format!("/_matrix/media/v3/preview_url?url={}&ts=1510610716656", harness::enc(&site.url("/short")));
     assert_eq!(anna.get(&path).await.ok(), wanted);
 }
 
@@ -60,7 +61,8 @@ async fn a_page_is_asked_once_for_everybody(db: Db) {
     })
     .await;
     let url = site.url("/page");
-    let asks: Vec<_> = (0..20).map(|index| preview(if index % 2 == 0 { &anna } else { &bert }, &url)).collect();
+    let asks: Vec<_> =
+        (0..20).map(|index| preview(if index % 2 == 0 { &anna } else { &bert }, &url)).collect();
     for shown in futures_util::future::join_all(asks).await {
         assert_eq!(shown.ok(), json!({ "og:title": "Page" }));
     }
@@ -70,8 +72,10 @@ async fn a_page_is_asked_once_for_everybody(db: Db) {
     assert_eq!(site.asked().len(), 1, "it is remembered in the database");
     // Another language is another page.
     let path = format!("{}/_matrix/client/v1/media/preview_url?url={}", house.base_url(), harness::enc(&url));
-    let request = house.http().get(path).bearer_auth(anna.token()).header("accept-language", "pl-PL,pl;q=0.9,en;q=0.5");
-    let shown: serde_json::Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+    let request =
+        house.http().get(path).bearer_auth(anna.token()).header("accept-language", "pl-PL,pl;q=0.9,en;q=0.5");
+    let shown: serde_json::Value =
+        serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
     assert_eq!(shown, json!({ "og:title": "Strona" }));
 }
 
@@ -88,8 +92,12 @@ async fn characters_are_read_as_the_page_says(db: Db) {
     let server = server(db);
     let anna = server.homeserver().register("anna").await;
     let site = Website::open(|asked| match asked.path.as_str() {
-        "/pl" => Reply::of("text/html", b"<meta charset=iso-8859-2><title>za\xbf\xf3\xb3\xe6</title>".to_vec()),
-        _ => Reply::of("text/html; charset=windows-1251", b"<title>\xcf\xf0\xe8\xe2\xb3\xf2</title>".to_vec()),
+        "/pl" => {
+            Reply::of("text/html", b"<meta charset=iso-8859-2><title>za\xbf\xf3\xb3\xe6</title>".to_vec())
+        }
+        _ => {
+            Reply::of("text/html; charset=windows-1251", b"<title>\xcf\xf0\xe8\xe2\xb3\xf2</title>".to_vec())
+        }
     })
     .await;
     assert_eq!(preview(&anna, &site.url("/pl")).await.ok()["og:title"], "zażółć");

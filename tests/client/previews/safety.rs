@@ -28,7 +28,16 @@ async fn without_the_operators_wish_there_are_none(db: Db) {
 
 /// A server with the ranges that hold when nothing is configured.
 fn guarded(db: Db) -> Server {
-    let ranges = ["0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16", "::/128", "::1/128", "fc00::/7"];
+    let ranges = [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "192.168.0.0/16",
+        "::/128",
+        "::1/128",
+        "fc00::/7",
+    ];
     let denied = toml::Value::from(ranges.to_vec());
     Server::start_with(db, &[("media.url_previews", true.into()), ("outbound.denied_ip_ranges", denied)])
 }
@@ -66,7 +75,8 @@ async fn addresses_of_the_house_are_never_asked(db: Db) {
 
 async fn a_redirect_into_the_house_is_not_followed(db: Db) {
     let denied = toml::Value::from(vec!["127.0.0.2/32"]);
-    let server = Server::start_with(db, &[("media.url_previews", true.into()), ("outbound.denied_ip_ranges", denied)]);
+    let server =
+        Server::start_with(db, &[("media.url_previews", true.into()), ("outbound.denied_ip_ranges", denied)]);
     let anna = server.homeserver().register("anna").await;
     let inside = std::net::TcpListener::bind("127.0.0.2:0").expect("a free port");
     inside.set_nonblocking(true).expect("a socket");
@@ -86,7 +96,15 @@ async fn a_redirect_into_the_house_is_not_followed(db: Db) {
 async fn what_is_no_address_of_the_web_is_refused(db: Db) {
     let server = server(db);
     let anna = server.homeserver().register("anna").await;
-    for url in ["", "x", "file:///etc/passwd", "ftp://example.com/", "http://user:pw@example.com/", "gopher://x", "data:text/html,x"] {
+    for url in [
+        "",
+        "x",
+        "file:///etc/passwd",
+        "ftp://example.com/",
+        "http://user:pw@example.com/",
+        "gopher://x",
+        "data:text/html,x",
+    ] {
         preview(&anna, url).await.err(400, "M_INVALID_PARAM");
     }
     preview(&anna, &format!("https://example.com/{}", "x".repeat(5_000))).await.err(400, "M_INVALID_PARAM");

@@ -26,7 +26,10 @@ async fn the_badge_counts_conversations(server: Homeserver) {
         assert_eq!(told["counts"]["unread"], unread);
     }
     anna.create_room(json!({ "invite": [bert.user_id()] })).await;
-    gateway.0.until("an invitation", |asked| (asked.json["notification"]["counts"]["unread"] == 3).then_some(())).await;
+    gateway
+        .0
+        .until("an invitation", |asked| (asked.json["notification"]["counts"]["unread"] == 3).then_some(()))
+        .await;
 }
 
 async fn reading_everything_clears_the_badge(server: Homeserver) {

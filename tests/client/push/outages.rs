@@ -103,7 +103,12 @@ async fn what_was_redacted_or_read_meanwhile_is_not_told(server: Homeserver) {
     let read = anna.text(&second, "read elsewhere").await;
     gateway.told(&redacted, bert.user_id()).await;
     anna.redact(&first, &redacted).await;
-    bert.post(&format!("/rooms/{}/receipt/m.read/{}", harness::enc(&second), harness::enc(&read)), &json!({})).await.ok();
+    bert.post(
+        &format!("/rooms/{}/receipt/m.read/{}", harness::enc(&second), harness::enc(&read)),
+        &json!({}),
+    )
+    .await
+    .ok();
     let outage = gateway.0.asked().len();
     gateway.0.say(|_| Reply::status(200));
     gateway.badge(0).await;

@@ -46,7 +46,8 @@ async fn own_messages_and_notices_are_not_told(server: Homeserver) {
 
 async fn a_mention_stands_out(server: Homeserver) {
     let (anna, bert, carl, room, gateway) = three(&server).await;
-    let content = json!({ "msgtype": "m.text", "body": "you", "m.mentions": { "user_ids": [bert.user_id()] } });
+    let content =
+        json!({ "msgtype": "m.text", "body": "you", "m.mentions": { "user_ids": [bert.user_id()] } });
     let told = gateway.told(&anna.send(&room, "m.room.message", &content).await, bert.user_id()).await;
     assert_eq!(told["devices"][0]["tweaks"], json!({ "sound": "default", "highlight": true }));
     let content = json!({ "msgtype": "m.text", "body": "all", "m.mentions": { "room": true } });
@@ -72,7 +73,13 @@ async fn keywords_senders_and_rooms_have_their_own_rules(server: Homeserver) {
     for id in [".m.rule.message", ".m.rule.encrypted"] {
         bert.put(&format!("/pushrules/global/underride/{id}/actions"), &quiet).await.ok();
     }
-    rule(&bert, "content", "cake", json!({ "pattern": "ca?e", "actions": ["notify", { "set_tweak": "sound", "value": "bell" }] })).await;
+    rule(
+        &bert,
+        "content",
+        "cake",
+        json!({ "pattern": "ca?e", "actions": ["notify", { "set_tweak": "sound", "value": "bell" }] }),
+    )
+    .await;
     rule(&bert, "sender", carl.user_id(), json!({ "actions": ["notify"] })).await;
     let unheard = anna.text(&room, "pancakes").await;
     let told = gateway.told(&anna.text(&room, "The CAKE is here").await, bert.user_id()).await;
@@ -116,7 +123,8 @@ async fn hostile_patterns_hold_nobody_up(server: Homeserver) {
     let (anna, bert, _, room, gateway) = three(&server).await;
     for index in 0..50 {
         let pattern = format!("{}b{index}", "*a?".repeat(40));
-        rule(&bert, "content", &format!("k{index}"), json!({ "pattern": pattern, "actions": ["notify"] })).await;
+        rule(&bert, "content", &format!("k{index}"), json!({ "pattern": pattern, "actions": ["notify"] }))
+            .await;
     }
     let began = std::time::Instant::now();
     let event = anna.text(&room, &"aa ".repeat(15_000)).await;

@@ -21,7 +21,9 @@ async fn a_message_is_told_in_full(server: Homeserver) {
     gateway.tell(&bert, None).await;
     let room = anna.room_with(&[&bert]).await;
     anna.set_state(&room, "m.room.name", "", &json!({ "name": "Canteen" })).await;
-    anna.put(&format!("/profile/{}/displayname", anna.user_id()), &json!({ "displayname": "Anna" })).await.ok();
+    anna.put(&format!("/profile/{}/displayname", anna.user_id()), &json!({ "displayname": "Anna" }))
+        .await
+        .ok();
     let event = anna.text(&room, "Soup is ready").await;
     let told = gateway.told(&event, bert.user_id()).await;
     assert_eq!(told["room_id"], room.as_str());
@@ -105,7 +107,8 @@ async fn who_left_or_came_later_is_told_nothing(server: Homeserver) {
     gateway.told(&third, bert.user_id()).await;
     let told_to = |key: &str| {
         let told = gateway.0.asked().into_iter().map(|asked| asked.json["notification"].clone());
-        let told = told.filter(|told| told["devices"][0]["pushkey"] == key && told["type"] == "m.room.message");
+        let told =
+            told.filter(|told| told["devices"][0]["pushkey"] == key && told["type"] == "m.room.message");
         told.map(|told| told["event_id"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(told_to(carl.user_id()), [first.clone()]);

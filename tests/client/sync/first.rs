@@ -190,7 +190,8 @@ async fn first_syncs_of_many_rooms_tell_each_of_them(server: Homeserver) {
 async fn agrees(reader: &Client, room: &str, after: &str) {
     for more in ["", "&use_state_after=true"] {
         for lazy in [false, true] {
-            let filter = json!({ "room": { "state": { "lazy_load_members": lazy }, "timeline": { "limit": 6 } } });
+            let filter =
+                json!({ "room": { "state": { "lazy_load_members": lazy }, "timeline": { "limit": 6 } } });
             let answer = sync_with(reader, None, &filter, more).await;
             let told = &answer["rooms"]["join"][room];
             let section = if more.is_empty() { "state" } else { "state_after" };
@@ -245,7 +246,8 @@ async fn first_syncs_agree_with_the_room_after_every_change(server: Homeserver) 
     carol.join(&room).await;
     agrees(&bob, &room, "a new member").await;
     agrees(&carol, &room, "joining late").await;
-    let own = bob.send_txn(&room, "m.room.message", "mine", &json!({ "msgtype": "m.text", "body": "x" })).await;
+    let own =
+        bob.send_txn(&room, "m.room.message", "mine", &json!({ "msgtype": "m.text", "body": "x" })).await;
     own.ok();
     let answer = bob.sync(None, 0).await;
     let last = timeline(&answer, &room).pop().expect("own message");

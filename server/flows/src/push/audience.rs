@@ -92,7 +92,8 @@ impl Audience {
             let own = hearer.own_rules
                 || self.own_rules.contains(&hearer.user)
                 || mentioned.contains(hearer.user_id.as_str());
-            if !registry.has(hearer.user) || (!own && usual.is_none()) || !was_in(flows, hearer, news).await? {
+            if !registry.has(hearer.user) || (!own && usual.is_none()) || !was_in(flows, hearer, news).await?
+            {
                 continue;
             }
             match (&usual, own) {

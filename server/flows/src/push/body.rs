@@ -31,7 +31,8 @@ impl Names {
         let mut names = Self::default();
         for (kind, content) in contents {
             let Ok(content) = serde_json::from_str::<Value>(&content) else { continue };
-            let text = |key: &str| content.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+            let text =
+                |key: &str| content.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
             match kind.as_str() {
                 "m.room.name" => names.room = text("name"),
                 "m.room.canonical_alias" => names.alias = text("alias"),
@@ -150,11 +151,18 @@ mod tests {
     #[test]
     fn a_device_that_wants_ids_is_told_ids() {
         let pusher = pusher(r#"{"format":"event_id_only","x":1}"#);
-        let said = told(&pusher, Some(&brief("m.room.message", json!({"body": "secret"}))), json!({"sound": "default"}));
+        let said = told(
+            &pusher,
+            Some(&brief("m.room.message", json!({"body": "secret"}))),
+            json!({"sound": "default"}),
+        );
         let device = json!({"app_id": "app", "pushkey": "key", "pushkey_ts": 12_345,
             "data": {"format": "event_id_only", "x": 1}, "tweaks": {"sound": "default"}});
-        assert_eq!(said, json!({"notification": {"event_id": "$e", "room_id": "!r:x", "prio": "high",
-            "counts": {"unread": 2}, "devices": [device]}}));
+        assert_eq!(
+            said,
+            json!({"notification": {"event_id": "$e", "room_id": "!r:x", "prio": "high",
+            "counts": {"unread": 2}, "devices": [device]}})
+        );
     }
 
     #[test]
@@ -165,7 +173,8 @@ mod tests {
         assert_eq!((&said["sender_display_name"], &said["room_name"]), (&json!("Anna"), &json!("Canteen")));
         assert_eq!((&said["type"], &said["prio"]), (&json!("m.room.message"), &json!("low")));
         assert!(said.get("room_alias").is_none() && said.get("user_is_target").is_none());
-        let said = told(&pusher("{}"), Some(&brief("m.room.member", json!({"membership": "invite"}))), json!({}));
+        let said =
+            told(&pusher("{}"), Some(&brief("m.room.member", json!({"membership": "invite"}))), json!({}));
         assert_eq!(said["notification"]["user_is_target"], true);
     }
 
@@ -173,6 +182,8 @@ mod tests {
     fn a_badge_alone_names_no_event() {
         let said = told(&pusher("{}"), None, json!({}));
         assert_eq!(said["notification"]["counts"]["unread"], 2);
-        assert!(said["notification"].get("event_id").is_none() && said["notification"].get("room_id").is_none());
+        assert!(
+            said["notification"].get("event_id").is_none() && said["notification"].get("room_id").is_none()
+        );
     }
 }

@@ -150,7 +150,8 @@ impl Delivery {
 
     /// The wait after so many failures, with some chance in it so that lanes do not come in step.
     fn wait(&self, failures: u32, asked: Option<Duration>) -> Duration {
-        let usual = FIRST_WAIT.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(LONGEST_WAIT);
+        let usual =
+            FIRST_WAIT.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(LONGEST_WAIT);
         let mut dice = [0_u8; 1];
         self.flows.random.fill(&mut dice);
         let spread = usual.mul_f64(0.75 + f64::from(dice.first().copied().unwrap_or_default()) / 512.0);
@@ -229,7 +230,9 @@ impl Delivery {
                 push.app = pusher.app_id,
                 "Removed a pusher, as its gateway asked."
             ),
-            Err(error) => tracing::warn!(error.message = %error.message, "A rejected pusher could not be removed."),
+            Err(error) => {
+                tracing::warn!(error.message = %error.message, "A rejected pusher could not be removed.")
+            }
         }
     }
 

@@ -168,7 +168,8 @@ impl<'a> Leader<'a> {
             let entries = follower::changes_after(&mut self.flows.store.reader(), after, ENTRIES).await?;
             let Some(last) = entries.last() else { break };
             after = Pos(last.pos);
-            let places: Vec<_> = entries.iter().filter(|entry| entry.pos <= self.place.0).filter_map(place).collect();
+            let places: Vec<_> =
+                entries.iter().filter(|entry| entry.pos <= self.place.0).filter_map(place).collect();
             self.look(&places, Some(&owed)).await?;
         }
         Ok(())
@@ -277,10 +278,12 @@ impl<'a> Leader<'a> {
         }
         let pos = Pos(news.ord);
         // Whoever writes has read what was there.
-        if owed.is_none() && self.registry.has(news.sender_nid) && receivers.doubt(news.sender_nid, news.room) {
+        if owed.is_none() && self.registry.has(news.sender_nid) && receivers.doubt(news.sender_nid, news.room)
+        {
             self.tell_badge(news.sender_nid, pos);
         }
-        let wanted = |pusher: &lanes::Key| owed.is_none_or(|owed| owed.get(pusher).is_some_and(|after| *after < pos));
+        let wanted =
+            |pusher: &lanes::Key| owed.is_none_or(|owed| owed.get(pusher).is_some_and(|after| *after < pos));
         let mut devices = Vec::new();
         for (user, tweaks) in told {
             receivers.note(user, news.room);
@@ -294,7 +297,8 @@ impl<'a> Leader<'a> {
         }
         let made = self.flows.clock.now();
         let late = owed.is_some() || made - news.received_ts > LATE;
-        let brief = Some(Arc::new(self.brief(news, devices.iter().all(|(pusher, _)| ids_only(pusher))).await?));
+        let brief =
+            Some(Arc::new(self.brief(news, devices.iter().all(|(pusher, _)| ids_only(pusher))).await?));
         for (pusher, tweaks) in devices {
             let notice = Notice { brief: brief.clone(), tweaks, pos: pos.0, made, late };
             self.delivery.add(&pusher, notice);

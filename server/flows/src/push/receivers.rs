@@ -110,7 +110,10 @@ impl Receivers {
             let mut lists: HashMap<Nid, HashSet<String>> = HashMap::new();
             for (user, content) in pushed::ignored_lists(&mut self.store.reader(), &unknown).await? {
                 let list = serde_json::from_str::<IgnoredList>(&content).ok();
-                lists.insert(user, list.map(|list| list.ignored_users.into_keys().collect()).unwrap_or_default());
+                lists.insert(
+                    user,
+                    list.map(|list| list.ignored_users.into_keys().collect()).unwrap_or_default(),
+                );
             }
             let mut known = self.known();
             for user in unknown {

@@ -239,8 +239,7 @@ impl Reading<'_> {
         for my in rooms {
             let own = rows.iter().find(|row| row.event == my.event);
             let unwanted = |own: &EventRow| {
-                self.ignored.contains(&own.sender)
-                    || (my.membership == "invite" && !rules.shows(&own.sender))
+                self.ignored.contains(&own.sender) || (my.membership == "invite" && !rules.shows(&own.sender))
             };
             if own.is_none_or(|own| unwanted(own)) {
                 continue;

@@ -50,12 +50,7 @@ impl Reading<'_> {
     }
 
     /// What must be read; what the rooms' faces tell is added to `rows`.
-    fn wanted(
-        &self,
-        plan: &Plan,
-        rooms: &HashMap<Nid, RoomEvents>,
-        rows: &mut Vec<Arc<EventRow>>,
-    ) -> Wanted {
+    fn wanted(&self, plan: &Plan, rooms: &HashMap<Nid, RoomEvents>, rows: &mut Vec<Arc<EventRow>>) -> Wanted {
         let after = self.request.use_state_after;
         let lazy = self.request.filter.room.state.lazy_load_members;
         let mut wanted = Wanted::default();
@@ -104,7 +99,8 @@ impl Reading<'_> {
                 users.insert(self.requester.user_id.as_str());
                 users.extend(heroes.map(|hero| hero.user_id.as_str()));
                 let wanted = |row: &&Arc<EventRow>| {
-                    row.kind == "m.room.member" && row.state_key.as_deref().is_some_and(|key| users.contains(key))
+                    row.kind == "m.room.member"
+                        && row.state_key.as_deref().is_some_and(|key| users.contains(key))
                 };
                 rows.extend(face.state.iter().filter(wanted).cloned());
                 continue;
@@ -151,7 +147,8 @@ fn state_at(face: &Face, place: i64, linear: bool) -> Option<Vec<Arc<EventRow>>>
         return None;
     }
     let since = face.newest.iter().filter(|row| row.state_key.is_some() && row.ord > Some(place));
-    let older = |row: &Arc<EventRow>| row.replaces.as_ref().is_some_and(|replaced| replaced.ord <= Some(place));
+    let older =
+        |row: &Arc<EventRow>| row.replaces.as_ref().is_some_and(|replaced| replaced.ord <= Some(place));
     if since.clone().any(older) {
         return None;
     }

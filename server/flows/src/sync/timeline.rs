@@ -87,8 +87,7 @@ impl Reading<'_> {
         }
         let asker = self.asker();
         own_transactions(&mut self.snapshot, asker, by_room.values_mut().flatten()).await?;
-        let windows: Vec<_> =
-            others.iter().map(|part| (part.my.room, part.after, part.until)).collect();
+        let windows: Vec<_> = others.iter().map(|part| (part.my.room, part.after, part.until)).collect();
         for row in events::newest_of_each(&mut self.snapshot, asker, &windows, read as i64).await? {
             by_room.entry(row.room).or_default().push(row);
         }

@@ -9,8 +9,8 @@ use kontor_identity::threepid::Purpose;
 use kontor_identity::uia::{Ask, Passed, Stage};
 use kontor_identity::{Challenge, Step};
 use kontor_model::{Code, Error, Nid, Requester, Result};
-use kontor_store::{Change, Committed};
 use kontor_store::audit::Action;
+use kontor_store::{Change, Committed};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -95,7 +95,12 @@ pub(crate) fn with_proof(mut change: Change, passed: &Passed) -> Change {
 
 /// The ask for the requester's password.
 pub(crate) fn password<'a>(operation: &'static str, requester: &'a kontor_model::Requester) -> Ask<'a> {
-    Ask { operation, requester: Some(requester), flows: vec![vec![Stage::Password]], address_for: Purpose::Add }
+    Ask {
+        operation,
+        requester: Some(requester),
+        flows: vec![vec![Stage::Password]],
+        address_for: Purpose::Add,
+    }
 }
 
 /// Writes an operation together with the use of its proof.

@@ -38,7 +38,9 @@ pub struct PusherWish {
     append: bool,
 }
 
-fn present<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Option<Option<String>>, D::Error> {
+fn present<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Option<Option<String>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
@@ -68,7 +70,9 @@ impl PusherWish {
         text("app_id", app_id, LONGEST_APP)?;
         text("pushkey", pushkey, LONGEST_KEY)?;
         if app_id.is_empty() || pushkey.is_empty() || pushkey.len() > LONGEST_KEY {
-            return Err(Error::invalid_param("app_id and pushkey may not be empty; a pushkey may have 512 bytes."));
+            return Err(Error::invalid_param(
+                "app_id and pushkey may not be empty; a pushkey may have 512 bytes.",
+            ));
         }
         Ok((app_id, pushkey))
     }
@@ -266,7 +270,10 @@ mod tests {
         set(&house, &me, &wish(|_| {})).await.unwrap();
         set(&house, &me, &wish(|body| body["lang"] = "pl".into())).await.unwrap();
         let rows = house.identity.pushers(&me).await.unwrap();
-        assert_eq!((rows.len(), rows[0].lang.as_str(), rows[0].data.as_str()), (1, "pl", r#"{"format":"event_id_only","x":1}"#));
+        assert_eq!(
+            (rows.len(), rows[0].lang.as_str(), rows[0].data.as_str()),
+            (1, "pl", r#"{"format":"event_id_only","x":1}"#)
+        );
         let gone = wish(|body| *body = json!({"app_id": "app", "pushkey": "key", "kind": null}));
         set(&house, &me, &gone).await.unwrap();
         assert!(house.identity.pushers(&me).await.unwrap().is_empty());

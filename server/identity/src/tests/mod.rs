@@ -75,6 +75,7 @@ impl House {
             password: Some(secret("long enough")),
             auth,
             device: None,
+            guest_token: None,
         };
         self.identity.register(request, Actor::default()).await
     }

@@ -188,7 +188,8 @@ fn check_support(config: &Config, tree: &Tree, problems: &mut Problems) {
             problems.add(place("email_address"), "an e-mail address is expected.");
         }
         if contact.matrix_id.is_none() && contact.email_address.is_none() {
-            problems.add(place("role"), "`matrix_id` or `email_address` is needed in every [[support_contact]].");
+            problems
+                .add(place("role"), "`matrix_id` or `email_address` is needed in every [[support_contact]].");
         }
     }
 }
@@ -321,7 +322,9 @@ pub fn explain(config: &Config) -> String {
             let tls = config.email.smtp_tls.word();
             format!("It sends mail through {host}, port {} ({tls}), from {from}.", config.email.smtp_port)
         }
-        _ => String::from("It sends no mail, so nobody can add an e-mail address or reset a password by mail."),
+        _ => {
+            String::from("It sends no mail, so nobody can add an e-mail address or reset a password by mail.")
+        }
     });
     if config.presence.enabled {
         said.push(String::from("People see who is online."));

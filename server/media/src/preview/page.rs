@@ -90,7 +90,9 @@ fn tidy(text: &str, longest: usize) -> Option<String> {
             continue;
         }
         // Control characters, and those that turn the reading direction.
-        if letter.is_control() || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') {
+        if letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        {
             continue;
         }
         if length + usize::from(gap) >= longest {
@@ -120,7 +122,9 @@ impl Reader {
             Token::StartTag(tag) => self.open(&tag),
             Token::EndTag(tag) => self.close(&tag.name),
             // Much more than is shown is not gathered.
-            Token::String(piece) if self.place != Place::Nowhere && self.text.len() < 8 * LONGEST_DESCRIPTION => {
+            Token::String(piece)
+                if self.place != Place::Nowhere && self.text.len() < 8 * LONGEST_DESCRIPTION =>
+            {
                 self.text.push_str(&text(&piece));
             }
             _ => {}

@@ -42,12 +42,7 @@ impl Change {
     pub fn remember_preview(&mut self, preview: NewPreview<'_>) {
         self.insert(
             Table::UrlPreview,
-            vec![
-                preview.digest.into(),
-                preview.shown.into(),
-                preview.now.into(),
-                preview.expires.into(),
-            ],
+            vec![preview.digest.into(), preview.shown.into(), preview.now.into(), preview.expires.into()],
         );
     }
 

@@ -24,13 +24,17 @@ async fn serve(say: fn(&str, SocketAddr) -> String) -> SocketAddr {
 }
 
 fn says(path: &str, at: SocketAddr) -> String {
-    let redirect = |to: String| format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let redirect = |to: String| {
+        format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    };
     match path {
         "/loop" => redirect(format!("http://{at}/loop")),
         "/away" => redirect(format!("http://127.0.0.2:{}/", at.port())),
         "/relative" => redirect("plain?x=1".to_owned()),
         "/never" => "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".to_owned(),
-        _ => format!("HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\nx-path: {path}\r\n\r\nhello"),
+        _ => format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\nx-path: {path}\r\n\r\nhello"
+        ),
     }
 }
 
@@ -61,7 +65,10 @@ async fn redirects_are_followed_but_not_for_ever_and_never_with_a_body() {
     let at = serve(says).await;
     let out = outbound(&[]);
     let answer = out.ask(&get(&format!("http://{at}/relative"))).await.unwrap();
-    assert_eq!((answer.header("x-path"), &answer.url), (Some("/plain?x=1"), &format!("http://{at}/plain?x=1")));
+    assert_eq!(
+        (answer.header("x-path"), &answer.url),
+        (Some("/plain?x=1"), &format!("http://{at}/plain?x=1"))
+    );
     assert!(matches!(out.ask(&get(&format!("http://{at}/loop"))).await, Err(Unheard::Astray)));
     let url = format!("http://{at}/away");
     let post = Ask { json: Some("{}".into()), ..get(&url) };
@@ -95,7 +102,9 @@ async fn denied_ranges_hold_for_digits_names_and_redirects() {
 #[tokio::test]
 async fn what_is_no_web_address_is_not_asked() {
     let out = outbound(&[]);
-    for url in ["", "file:///etc/passwd", "ftp://x/", "http://user:pw@example.invalid/", "http://", "gopher://x"] {
+    for url in
+        ["", "file:///etc/passwd", "ftp://x/", "http://user:pw@example.invalid/", "http://", "gopher://x"]
+    {
         assert!(matches!(out.ask(&get(url)).await, Err(Unheard::BadAddress)), "{url}");
     }
 }
