@@ -38,6 +38,8 @@ async function meet(alice, bob) {
     await bob.joinRoom(roomId);
     const joined = () => alice.getRoom(roomId)?.getMember(bob.getUserId())?.membership === "join";
     await until("alice sees bob join", alice, [RoomMemberEvent.Membership], joined);
+    const told = () => bob.getRoom(roomId)?.hasEncryptionStateEvent();
+    await until("bob is told that the room is encrypted", bob, [ClientEvent.Sync], told);
     const encrypted = () => bob.getCrypto().isEncryptionEnabledInRoom(roomId);
     check(await encrypted(), "bob knows that the room is encrypted");
     return roomId;

@@ -35,6 +35,8 @@ impl Person {
         let client = Client::builder()
             .homeserver_url(url)
             .sliding_sync_version_builder(VersionBuilder::DiscoverNative)
+            // What stands between here and the server must not be passed by.
+            .respect_login_well_known(false)
             .build()
             .await?;
         client.matrix_auth().login_username(user, password).initial_device_display_name("story").await?;
