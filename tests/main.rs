@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::cloned_ref_to_slice_refs,
     reason = "this is test code: failing loudly is its purpose"
 )]
 

@@ -39,7 +39,8 @@ pub static SPECIFICATION: LazyLock<Specification> =
     LazyLock::new(|| serde_json::from_str(include_str!("../spec/operations.json")).expect("operations.json"));
 
 /// Compiled schemas by operation and status.
-static VALIDATORS: LazyLock<Mutex<HashMap<(usize, u16), Arc<Validator>>>> = LazyLock::new(Mutex::default);
+type Validators = HashMap<(usize, u16), Arc<Validator>>;
+static VALIDATORS: LazyLock<Mutex<Validators>> = LazyLock::new(Mutex::default);
 
 /// What is wrong with an answer, if anything. `path` begins with `/_matrix/`; other paths are none
 /// of the specification's business.

@@ -27,8 +27,11 @@ async fn exists(server: &Homeserver, operation: &Operation) -> bool {
     !(unknown || answer.status == 405 || (answer.status == 404 && !answer.json["errcode"].is_string()))
 }
 
+/// Operations of one chapter by path and method, and whether they exist.
+type Family<'a> = BTreeMap<(&'a str, &'a str), (&'a Operation, bool)>;
+
 async fn page(server: &Homeserver) -> String {
-    let mut families: BTreeMap<&str, BTreeMap<(&str, &str), (&Operation, bool)>> = BTreeMap::new();
+    let mut families: BTreeMap<&str, Family<'_>> = BTreeMap::new();
     for operation in &SPECIFICATION.operations {
         let there = exists(server, operation).await;
         let family = families.entry(&operation.family).or_default();

@@ -43,7 +43,7 @@ async fn turn_credentials_are_for_one_person_and_a_limited_time(db: Db) {
     server.homeserver().anonymous().get(TURN).await.err(401, "M_MISSING_TOKEN");
     let guest = server.homeserver().anonymous().post("/register?kind=guest", &json!({})).await;
     let guest = server.homeserver().signed_in(guest);
-    assert_ne!(guest.get(TURN).await.json.get("password").is_some(), true);
+    assert!(guest.get(TURN).await.json.get("password").is_none());
 }
 
 async fn turn_credentials_can_be_the_same_for_everybody(db: Db) {

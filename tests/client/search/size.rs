@@ -67,7 +67,7 @@ async fn fill(client: &Client, rooms: &[String], messages: usize) {
         let send = |number: &usize| {
             let number = *number;
             // The first room has half of all messages.
-            let room = if number % 2 == 0 { 0 } else { number / 2 % rooms.len() };
+            let room = if number.is_multiple_of(2) { 0 } else { number / 2 % rooms.len() };
             async move { client.text(&rooms[room], &text(number)).await }
         };
         join_all(part.iter().map(send)).await;

@@ -75,7 +75,7 @@ struct Told {
 /// What the memory makes of the news.
 pub(super) enum Recalled {
     /// The answer, which may be empty, and where it ends.
-    Answer(Answer, SyncToken),
+    Answer(Box<Answer>, SyncToken),
     /// Something that only the archive knows.
     Unknown,
 }
@@ -132,7 +132,7 @@ impl Flows {
             answer.next_batch = token.to_string();
             answer.keys = devices.counts;
             answer.device_lists.changed = changed;
-            Recalled::Answer(answer, token)
+            Recalled::Answer(Box::new(answer), token)
         }))
     }
 

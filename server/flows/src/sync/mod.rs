@@ -128,7 +128,7 @@ impl Flows {
     /// From memory if that is enough, else from the archive.
     async fn sync_next(&self, requester: &Requester, request: &Request) -> Result<(Answer, SyncToken)> {
         match self.recall(requester, request).await? {
-            Recalled::Answer(answer, token) => Ok((answer, token)),
+            Recalled::Answer(answer, token) => Ok((*answer, token)),
             Recalled::Unknown => self.sync_once(requester, request).await,
         }
     }
