@@ -262,14 +262,15 @@ macro_rules! event_columns {
 /// How many they are.
 const COLUMNS: usize = 19;
 
-/// The tables that [`event_columns!`] reads, given `e`.
+/// The tables that [`event_columns!`] reads, given `e`. Transactions are found by event, never by the
+/// device that sent: it may have sent hundreds of thousands.
 macro_rules! event_joins {
     () => {
         " JOIN name s ON s.nid = e.sender_nid LEFT JOIN name k ON k.nid = e.state_key_nid \
          LEFT JOIN event_body b ON b.event_nid = e.event_nid \
          LEFT JOIN event r ON r.event_nid = e.replaces_nid \
          LEFT JOIN event_body rb ON rb.event_nid = e.replaces_nid \
-         LEFT JOIN sent_txn t ON t.event_nid = e.event_nid AND t.user_nid = $1 AND t.scope = $2 "
+         LEFT JOIN sent_txn t ON t.event_nid = e.event_nid AND t.user_nid + 0 = $1 AND t.scope || '' = $2 "
     };
 }
 
