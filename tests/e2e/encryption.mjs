@@ -38,10 +38,7 @@ async function meet(alice, bob) {
     await bob.joinRoom(roomId);
     const joined = () => alice.getRoom(roomId)?.getMember(bob.getUserId())?.membership === "join";
     await until("alice sees bob join", alice, [RoomMemberEvent.Membership], joined);
-    const told = () => bob.getRoom(roomId)?.hasEncryptionStateEvent();
-    await until("bob is told that the room is encrypted", bob, [ClientEvent.Sync], told);
-    const encrypted = () => bob.getCrypto().isEncryptionEnabledInRoom(roomId);
-    check(await encrypted(), "bob knows that the room is encrypted");
+    await eventually("bob knows that the room is encrypted", () => bob.getCrypto().isEncryptionEnabledInRoom(roomId));
     return roomId;
 }
 
@@ -86,6 +83,8 @@ async function secondDevice(person, first, roomId, known) {
 async function freshDevice(person, roomId, known) {
     const device = await person.signIn();
     const crypto = device.getCrypto();
+    // Secrets are taken in once their public halves are known.
+    await eventually("own keys are known", () => crypto.userHasCrossSigningKeys(device.getUserId(), true));
     await crypto.bootstrapCrossSigning({});
     await crypto.loadSessionBackupPrivateKeyFromSecretStorage();
     await crypto.checkKeyBackupAndEnable();
@@ -114,6 +113,8 @@ async function whileAway(person, devices, bob, roomId) {
     const { event_id: id } = await bob.sendTextMessage(roomId, "are you away?");
     const device = await person.signIn();
     const crypto = device.getCrypto();
+    // Secrets are taken in once their public halves are known.
+    await eventually("own keys are known", () => crypto.userHasCrossSigningKeys(device.getUserId(), true));
     await crypto.bootstrapCrossSigning({});
     const completed = new Promise((resolve) => device.once(CryptoEvent.RehydrationCompleted, resolve));
     await crypto.startDehydration();
