@@ -15,13 +15,9 @@ use kontor_store::rooms::events::{self, Asker};
 use kontor_store::rooms::{alias as directory, head};
 use ruma::events::StateEventType;
 use ruma::{CanonicalJsonObject, OwnedRoomId, OwnedUserId, RoomId};
-use std::time::Duration;
 
 /// How often the rooms are built anew when others are quicker.
 const ATTEMPTS: usize = 20;
-
-/// Between two looks whether the old room's state is on the disk.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Creators beside the one who upgrades, at most.
 const MOST_CREATORS: usize = 100;
@@ -66,9 +62,10 @@ impl Flows {
             let mut lane = self.rooms.lanes.hold(room_id).await?;
             let generation = lane.generation();
             let Some(plan) = self.plan_upgrade(by, &lane, wish, version.clone()).await? else {
-                // Some of the state that is to be repeated is still on its way to the disk.
+                // Some of the state that is to be repeated is still on its way to the disk. What is
+                // queued is written in order, so an empty change is done when all of it is.
                 drop(lane);
-                tokio::time::sleep(LOOK).await;
+                self.store.submit(Change::default()).await?;
                 continue;
             };
             let receipt = self.store.enqueue(plan.change).await;
