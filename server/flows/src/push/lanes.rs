@@ -279,10 +279,10 @@ mod tests {
         lane.add(badge.clone());
         assert_eq!(positions(lane), [8, 9, 10]);
         lane.add(notice(7, 11));
-        assert_eq!(positions(lane), [8, 9, 11], "a badge goes with the event");
+        assert_eq!(positions(lane), [9, 11], "a badge goes with the event");
         lane.add(badge);
         lane.fail();
-        assert_eq!(positions(lane), [8, 9, 11]);
+        assert_eq!(positions(lane), [9, 11]);
     }
 
     #[test]
