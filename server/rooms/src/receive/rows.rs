@@ -23,11 +23,12 @@ pub struct Written {
 
 impl Received {
     /// The change that keeps it all. A room that moved meanwhile, or an event that another process
-    /// received at the same moment, refuses it as a whole.
+    /// received at the same moment, refuses it as a whole. With `forget_on_leave`, the setting of that
+    /// name, whoever leaves by it, or is removed, has forgotten the room at once.
     ///
     /// # Errors
     /// `Internal` for what cannot be written as JSON, which would be a defect.
-    pub fn into_change(self) -> Result<Written> {
+    pub fn into_change(self, forget_on_leave: bool) -> Result<Written> {
         let mut change = Change::default();
         let room = self.head.room;
         for layer in &self.snapshots {
@@ -68,6 +69,9 @@ impl Received {
             change.await_event(room, id.as_str(), *why, *by);
         }
         step(&mut change, &self, &accepted)?;
+        if forget_on_leave {
+            change.forget_leavers();
+        }
         Ok(Written { change, head: self.head, accepted })
     }
 }

@@ -276,7 +276,7 @@ impl House {
         assert!(!received.head.extremities.is_empty(), "a room always ends somewhere");
         assert!(received.head.extremities.len() <= 20);
         self.head = received.head.clone();
-        received.clone().into_change().unwrap();
+        received.clone().into_change(false).unwrap();
         received
     }
 

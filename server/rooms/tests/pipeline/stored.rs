@@ -26,6 +26,7 @@ struct Stored {
     head: Head,
     peers: Having,
     states: StateCache,
+    forget_on_leave: bool,
 }
 
 impl Drop for Stored {
@@ -89,8 +90,8 @@ impl Stored {
         }
         let (change, head) = chain.finish(false, 1_000).unwrap();
         store.submit(change).await.unwrap();
-        let mut stored =
-            Self { store, folder, head, peers: Having::default(), states: StateCache::default() };
+        let (peers, states) = (Having::default(), StateCache::default());
+        let mut stored = Self { store, folder, head, peers, states, forget_on_leave: false };
         for user in [EVA, EMIL, WIM] {
             let join = world.member(user, user, "join", &first[first.len() - 1..]).await;
             assert_eq!(stored.receive(&world, std::slice::from_ref(&join)).await, [Outcome::Accepted]);
@@ -119,7 +120,7 @@ impl Stored {
         };
         let received = receiver.receive(&self.head, world.wire(ids), 5_000).await.unwrap();
         let outcomes = received.outcomes.iter().map(|(_, outcome)| outcome.clone()).collect();
-        let written = received.into_change().unwrap();
+        let written = received.into_change(self.forget_on_leave).unwrap();
         if !written.change.is_empty() {
             self.store.submit(written.change).await.unwrap();
         }
@@ -164,6 +165,12 @@ impl Stored {
             let user = member.user_id.as_str().try_into().unwrap();
             assert_eq!(member.membership, self.head.membership(user), "{}", member.user_id);
         }
+    }
+
+    async fn has_forgotten(&self, user: &str) -> bool {
+        let user = self.store.name(user).await.unwrap();
+        let rooms = members::of_user_in(&mut self.store.reader(), user, &[self.head.room]).await.unwrap();
+        rooms[0].forgotten
     }
 
     fn current(&self) -> BTreeMap<(String, String), OwnedEventId> {
@@ -260,12 +267,34 @@ async fn a_change_on_a_head_that_moved_is_refused() {
         judge: &News,
         limits: Limits::default(),
     };
-    let lost = receiver.receive(&old, world.wire(&[late]), 5_000).await.unwrap().into_change().unwrap();
+    let lost = receiver.receive(&old, world.wire(&[late]), 5_000).await.unwrap().into_change(false).unwrap();
     stored.receive(&world, std::slice::from_ref(&said)).await;
     assert!(stored.store.submit(lost.change).await.unwrap_err().is_conflict());
     let opened = StoreArchive::open(&stored.store, &stored.states, &old).await;
     assert_eq!(opened.err().map(|error| error.code), Some(Code::Conflict));
     stored.store.close().await;
+}
+
+#[tokio::test]
+async fn who_leaves_or_is_removed_forgets_the_room_where_that_is_set() {
+    for forget_on_leave in [false, true] {
+        let (mut stored, mut world, first) = Stored::room("11").await;
+        stored.forget_on_leave = forget_on_leave;
+        let levels = json!({"users": {ANNA: 100, WIM: 50}});
+        let powers = stored.post(&mut world, draft("m.room.power_levels", Some(""), levels)).await;
+        assert_eq!(world.pdus[&powers].prev_events, first[6..]);
+        let left = world.member(EVA, EVA, "leave", &[powers]).await;
+        let banned = world.member(WIM, EMIL, "ban", std::slice::from_ref(&left)).await;
+        let outcomes = stored.receive(&world, &[left, banned.clone()]).await;
+        assert_eq!(outcomes, [Outcome::Accepted, Outcome::Accepted]);
+        for (user, gone) in [(ANNA, false), (EVA, true), (EMIL, true), (WIM, false)] {
+            assert_eq!(stored.has_forgotten(user).await, gone && forget_on_leave, "{user}");
+        }
+        let back = world.member(EVA, EVA, "join", &[banned]).await;
+        assert_eq!(stored.receive(&world, &[back]).await, [Outcome::Accepted]);
+        assert!(!stored.has_forgotten(EVA).await, "who comes back sees the room again");
+        stored.store.close().await;
+    }
 }
 
 #[tokio::test]
