@@ -108,6 +108,16 @@ fn content_alone(mut body: String) -> String {
     body
 }
 
+/// The texts that state keys stand for.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn names<S: Source>(source: &mut S, keys: &HashSet<Nid>) -> Result<HashMap<Nid, String>> {
+    let sql = "SELECT n.nid AS c1, n.text AS c2 FROM ID_SET($1) w JOIN name n ON n.nid = w.id";
+    let rows = source.packed(sql, 2, vec![id_set(keys.iter().copied())]).await?;
+    rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?))).collect()
+}
+
 /// Room ids that spaces name as their children (`m.space.child` with a `via`), of spaces by Matrix
 /// id that the user has joined.
 ///

@@ -13,6 +13,7 @@ both_databases!(
     typing_is_told,
     extensions_can_be_limited_to_lists_and_rooms,
     messages_to_the_device_are_told_until_they_are_received,
+    of_many_messages_no_more_are_told_than_asked_for,
     changed_devices_are_told,
 );
 
@@ -182,6 +183,29 @@ async fn messages_to_the_device_are_told_until_they_are_received(server: Homeser
     assert!(items(&answer["extensions"]["to_device"]["events"]).is_empty(), "{answer}");
     let gone = Slider::new(&alice).slide(&ask(None)).await;
     assert!(items(&gone["extensions"]["to_device"]["events"]).is_empty(), "{gone}");
+}
+
+async fn of_many_messages_no_more_are_told_than_asked_for(server: Homeserver) {
+    let alice = server.register("alice").await;
+    for n in 0..7 {
+        let messages = json!({ "messages": { alice.user_id(): { alice.device_id(): { "n": n } } } });
+        alice.put(&format!("/sendToDevice/dev.kontor.test/t{n}"), &messages).await.ok();
+    }
+    let mut slider = Slider::new(&alice);
+    let (mut since, mut told) = (None, Vec::new());
+    // A limit of nothing would never be done: one is the least.
+    for (limit, expected) in [(3, 3), (0, 1), (2, 2), (5, 1), (5, 0)] {
+        let to_device = json!({ "enabled": true, "limit": limit, "since": since });
+        // What is left over is told at once, however long the client would wait.
+        let wait_ms = if expected > 0 { 30_000 } else { 0 };
+        let body = json!({ "conn_id": "enc", "extensions": { "to_device": to_device } });
+        let answer = slider.wait(&body, wait_ms).await;
+        let messages = items(&answer["extensions"]["to_device"]["events"]);
+        assert_eq!(messages.len(), expected, "{answer}");
+        told.extend(messages.iter().filter_map(|message| message["content"]["n"].as_i64()));
+        since = Some(text(&answer["extensions"]["to_device"]["next_batch"]));
+    }
+    assert_eq!(told, [0, 1, 2, 3, 4, 5, 6], "each once, in order");
 }
 
 async fn changed_devices_are_told(server: Homeserver) {

@@ -49,6 +49,15 @@ pub struct ToDevice {
     pub content: Box<RawValue>,
 }
 
+/// Which messages a device wants to be told.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// Those after this place; it has those up to there.
+    pub since: Pos,
+    /// At most so many; less than one or more than [`super::MESSAGES`] are not told.
+    pub most: i64,
+}
+
 /// What a device is told.
 pub struct News {
     /// Messages, oldest first.
@@ -84,11 +93,10 @@ struct Inbox {
 }
 
 impl Flows {
-    /// What the requester's device is told of messages after `since` and of its keys, as of `until`,
-    /// the snapshot's newest position. At most one statement; none when nothing came since the
-    /// session was told last. At most [`super::MESSAGES`] messages.
+    /// What the requester's device is told of messages and of its keys, as of `until`, the snapshot's
+    /// newest position. At most one statement; none when nothing came since the session was told last.
     ///
-    /// With `since` the client says that it has all messages up to there: they are deleted. A reader
+    /// With a place the client says that it has all messages up to there: they are deleted. A reader
     /// that tells no messages passes `None`, and nothing is told or deleted.
     ///
     /// # Errors
@@ -97,12 +105,12 @@ impl Flows {
         &self,
         snapshot: &mut Snapshot<'_>,
         requester: &Requester,
-        since: Option<Pos>,
+        wanted: Option<Wanted>,
         until: Pos,
     ) -> Result<News> {
-        match self.quiet_news(requester, since, until).await {
+        match self.quiet_news(requester, wanted.map(|wanted| wanted.since), until).await {
             Some(news) => Ok(news),
-            None => self.read_news(snapshot, requester, since, until).await,
+            None => self.read_news(snapshot, requester, wanted, until).await,
         }
     }
 
@@ -145,19 +153,21 @@ impl Flows {
         &self,
         snapshot: &mut Snapshot<'_>,
         requester: &Requester,
-        since: Option<Pos>,
+        wanted: Option<Wanted>,
         until: Pos,
     ) -> Result<News> {
+        let since = wanted.map(|wanted| wanted.since);
+        let most = wanted.map_or(0, |wanted| wanted.most.clamp(1, super::MESSAGES));
         let known = self.inboxes.0.get(&requester.session);
         let (user, device) = (requester.user, requester.device_id.as_str());
-        let limit = if since.is_some() { super::MESSAGES + 1 } else { 0 };
+        let limit = if wanted.is_some() { most + 1 } else { 0 };
         let part = (since.unwrap_or_default(), until);
         let mut news = to_device::news(snapshot, user, device, part, limit).await?;
         let gone = match since.filter(|_| news.received) {
             Some(since) => Some(self.received(requester, since).await),
             None => None,
         };
-        let most = usize::try_from(super::MESSAGES).unwrap_or(usize::MAX);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let more = news.messages.len() > most;
         news.messages.truncate(most);
         let last = news.messages.last().map(|message| Pos(message.pos));

@@ -8,8 +8,8 @@ mod changed;
 mod inbox;
 mod lists;
 
-pub use inbox::{Inboxes, KeyCounts, News, ToDevice};
+pub use inbox::{Inboxes, KeyCounts, News, ToDevice, Wanted};
 pub use lists::DeviceLists;
 
-/// Messages to a device that one answer tells, as the specification recommends.
+/// Messages to a device that one answer tells at most, as the specification recommends.
 pub const MESSAGES: i64 = 100;

@@ -56,7 +56,7 @@ pub struct Room {
     pub invite_state: Option<Vec<StrippedEvent>>,
     /// State that was asked for, as far as it is news.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub required_state: Vec<VisibleEvent>,
+    pub required_state: Vec<StatePiece>,
     /// The newest events, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<VisibleEvent>,
@@ -84,6 +84,22 @@ pub struct Room {
     /// Grows with the room's activity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bump_stamp: Option<i64>,
+}
+
+/// A piece of state that was asked for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum StatePiece {
+    /// As it stands.
+    Event(VisibleEvent),
+    /// There is none any more: branches of the room met, and the one without it won.
+    Gone {
+        /// Its type.
+        #[serde(rename = "type")]
+        kind: String,
+        /// Its key.
+        state_key: String,
+    },
 }
 
 /// A member to name a room after.

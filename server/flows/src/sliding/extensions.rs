@@ -8,7 +8,7 @@ use super::directory::Directory;
 use super::lists::Reach;
 use super::request::{OfRooms, OnOff, Request, ToDevice};
 use super::told::{Mark, State, Told};
-use crate::encryption::DeviceLists;
+use crate::encryption::{DeviceLists, MESSAGES, Wanted};
 use crate::sync::Reading;
 use crate::sync::answer::Plain;
 use crate::sync::extras::plain;
@@ -127,9 +127,9 @@ impl Context<'_> {
         if to_device.is_none() && !e2ee {
             return Ok((None, None));
         }
-        let received = to_device.map(|wanted| received(wanted, reading.until)).transpose()?;
+        let messages = to_device.map(|wanted| messages(wanted, reading.until)).transpose()?;
         let (flows, requester, until) = (reading.flows, reading.requester, reading.until);
-        let news = flows.device_news(&mut reading.snapshot, requester, received, until).await?;
+        let news = flows.device_news(&mut reading.snapshot, requester, messages, until).await?;
         let messages = to_device
             .map(|_| Messages { next_batch: news.messages_until.0.to_string(), events: news.messages });
         let mut encryption = None;
@@ -248,13 +248,17 @@ impl Context<'_> {
     }
 }
 
-/// Up to where the client has messages. They have their own token, since they must not be lost with
-/// a connection.
-fn received(wanted: &ToDevice, until: Pos) -> Result<Pos> {
-    let Some(since) = wanted.since.as_deref().filter(|since| !since.is_empty()) else { return Ok(Pos(0)) };
+/// Up to where the client has messages, and how many it wants. They have their own token, since they
+/// must not be lost with a connection.
+fn messages(wanted: &ToDevice, until: Pos) -> Result<Wanted> {
+    let most = wanted.limit.map_or(MESSAGES, |limit| i64::try_from(limit).unwrap_or(MESSAGES));
+    let Some(since) = wanted.since.as_deref().filter(|since| !since.is_empty()) else {
+        return Ok(Wanted { since: Pos(0), most });
+    };
     let digits = since.len() <= 18 && since.bytes().all(|byte| byte.is_ascii_digit());
     let since = since.parse::<i64>().ok().filter(|since| digits && *since <= until.0);
-    since.map(Pos).ok_or_else(|| Error::invalid_param("to_device.since was not given out by this server."))
+    let since = since.map(|since| Wanted { since: Pos(since), most });
+    since.ok_or_else(|| Error::invalid_param("to_device.since was not given out by this server."))
 }
 
 /// Whether anything of a stream can have changed for the reader, as far as memory tells.

@@ -130,7 +130,7 @@ pub struct OnOff {
 pub struct ToDevice {
     /// Whether it is wanted.
     pub enabled: Option<bool>,
-    /// At most so many.
+    /// At most so many in one answer; the next one goes on with the rest.
     pub limit: Option<u64>,
     /// The token up to which the client has them.
     pub since: Option<String>,

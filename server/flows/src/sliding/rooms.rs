@@ -1,6 +1,6 @@
 //! The rooms of an answer, put together.
 
-use super::answer::{Hero, Room};
+use super::answer::{Hero, Room, StatePiece};
 use super::directory::text_in;
 use super::plan::{Part, Plan};
 use super::state::{self, Told};
@@ -63,14 +63,15 @@ pub(super) async fn tell(
             anew.insert(room, timeline.start);
         }
         let state = states.remove(&room).unwrap_or_default();
-        let quiet = timeline.events.is_empty() && state.is_empty();
+        let gone = told.get_mut(&room).map(|told| std::mem::take(&mut told.gone)).unwrap_or_default();
+        let quiet = timeline.events.is_empty() && state.is_empty() && gone.is_empty();
         if quiet && !(part.initial || part.expanded || part.counts || part.dm.is_some()) {
             continue;
         }
         let told = told.remove(&room).unwrap_or_default();
         let unread = unread.remove(&room).unwrap_or_default();
         let mut answer = one(part, timeline, told, &unread, live_from);
-        answer.required_state = state;
+        answer.required_state = state.into_iter().map(StatePiece::Event).chain(gone).collect();
         answer.bump_stamp = bumps.get(&room).copied();
         rooms.insert(part.entry.room_id.to_string(), answer);
     }
@@ -91,9 +92,11 @@ fn one(part: &Part, timeline: Timeline, told: Told, unread: &Unread, live_from: 
     let total = unread.total();
     let heroes: Vec<Hero> = told.heroes.iter().map(|row| hero(row)).collect();
     let named = name.as_ref().is_some_and(Option::is_some);
+    let name = name.filter(|name| name_is_news && (name.is_some() || !part.initial));
+    let avatar = told.avatar.as_deref().map(|row| text(row, "url"));
     Room {
-        name: name.filter(|name| name_is_news && (name.is_some() || !part.initial)),
-        avatar: told.avatar.as_deref().map(|row| text(row, "url")),
+        name: name.or(told.unnamed.then_some(None)),
+        avatar: avatar.or(told.unpictured.then_some(None)),
         heroes: (told.roster.is_some() && !named).then_some(heroes),
         initial: part.initial,
         unstable_expanded_timeline: part.expanded,

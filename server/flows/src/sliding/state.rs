@@ -4,6 +4,7 @@
 //! Clients take the state from here and not from the timeline, so that what a timeline tells is told
 //! here as well.
 
+use super::answer::StatePiece;
 use super::memory::Members;
 use super::plan::{Part, Plan};
 use super::timelines::{Timeline, viewer};
@@ -35,6 +36,12 @@ pub(super) struct Told {
     pub roster: Option<Roster>,
     /// Member events to name the room after.
     pub heroes: Vec<Arc<EventRow>>,
+    /// State that is there no more, as far as it is wanted.
+    pub gone: Vec<StatePiece>,
+    /// Whether there is no state event of the name any more.
+    pub unnamed: bool,
+    /// Whether there is none of the picture any more.
+    pub unpictured: bool,
 }
 
 /// What must be read of which rooms.
@@ -89,6 +96,7 @@ pub(super) async fn read(
     for (room, told) in &mut told {
         told.roster = rosters.remove(room);
     }
+    add_gone(reading, plan, timelines, &changes, &mut told).await?;
     add_heroes(reading, &mut told).await?;
     Ok(told)
 }
@@ -122,7 +130,38 @@ async fn changes(
     Ok(newest.into_values().filter(wanted).collect())
 }
 
-/// Members are counted again where somebody may have come or gone.
+/// Tells what fell out of the state when branches of a room met: there is no event that says so.
+async fn add_gone(
+    reading: &mut Reading<'_>,
+    plan: &Plan,
+    timelines: &HashMap<Nid, Timeline>,
+    changes: &[state::StateChange],
+    told: &mut HashMap<Nid, Told>,
+) -> Result<()> {
+    let gone: Vec<&state::StateChange> = changes.iter().filter(|change| change.event.is_none()).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let keys: HashSet<Nid> = gone.iter().map(|change| change.key).collect();
+    let keys = sliding::names(&mut reading.snapshot, &keys).await?;
+    let parts: HashMap<Nid, &Part> = plan.parts.iter().map(|part| (part.entry.room, part)).collect();
+    let me = reading.requester.user_id.as_str();
+    for change in gone {
+        let (Some(part), Some(key)) = (parts.get(&change.room), keys.get(&change.key)) else { continue };
+        let told = told.entry(change.room).or_default();
+        told.unnamed |= change.kind == NAME && key.is_empty();
+        told.unpictured |= change.kind == AVATAR && key.is_empty();
+        let gap = timelines.get(&change.room).is_some_and(|timeline| timeline.limited);
+        let lazily = change.kind == MEMBER && part.wanted.state.is_lazy() && !gap;
+        if lazily || part.wanted.state.names(&change.kind, key, me) {
+            told.gone.push(StatePiece::Gone { kind: change.kind.clone(), state_key: key.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Members are counted again where somebody may have come or gone, and where the name changed: a room
+/// without a name is named after them.
 async fn rosters(
     reading: &mut Reading<'_>,
     plan: &Plan,
@@ -130,7 +169,9 @@ async fn rosters(
     changes: &[state::StateChange],
 ) -> Result<HashMap<Nid, Roster>> {
     let moved: HashSet<Nid> =
-        changes.iter().filter(|change| change.kind == MEMBER).map(|change| change.room).collect();
+        (changes.iter().filter(|change| change.kind == MEMBER || change.kind == NAME))
+            .map(|change| change.room)
+            .collect();
     let may_have_changed = |part: &&Part| {
         let room = part.entry.room;
         let gap = timelines.get(&room).is_some_and(|timeline| timeline.limited) && part.has_news();

@@ -12,7 +12,7 @@ mod raw;
 mod state;
 mod timeline;
 
-use crate::Flows;
+use crate::{Flows, encryption};
 use answer::Answer;
 use kontor_model::filter::Filter;
 use kontor_model::{Error, Nid, Pos, Requester, Result, SyncToken};
@@ -224,9 +224,10 @@ impl Reading<'_> {
 
     /// Adds what encryption needs.
     async fn devices(&mut self, answer: &mut Answer) -> Result<Told> {
-        let received = self.request.since.map(|since| since.to_device).unwrap_or_default();
+        let since = self.request.since.map(|since| since.to_device).unwrap_or_default();
+        let wanted = encryption::Wanted { since, most: encryption::MESSAGES };
         let (flows, requester, until) = (self.flows, self.requester, self.until);
-        let news = flows.device_news(&mut self.snapshot, requester, Some(received), until).await?;
+        let news = flows.device_news(&mut self.snapshot, requester, Some(wanted), until).await?;
         answer.to_device = news.messages.into();
         answer.keys = news.counts;
         answer.keys_changed = news.counts_changed;
