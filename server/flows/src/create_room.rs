@@ -11,9 +11,25 @@ use kontor_rooms::{Chain, alias};
 use kontor_store::audit::{Action, Audit};
 use kontor_store::rooms::alias as directory;
 use ruma::{CanonicalJsonObject, OwnedRoomAliasId, OwnedRoomId, OwnedUserId};
+use std::sync::atomic::{AtomicI64, Ordering};
 
-/// How often a room is made anew that met one just like it, or lost its alias to another.
-const TRIES: Ms = 10;
+/// How often a room is made anew that met one just like it of another process, or lost its alias.
+const TRIES: usize = 10;
+
+/// The moments at which rooms were made.
+///
+/// The id of a version-12 room is the hash of its first event: two that one person makes just alike in
+/// one millisecond would be one. So no two rooms of a process are made at the same moment.
+#[derive(Debug, Default)]
+pub struct Moments(AtomicI64);
+
+impl Moments {
+    /// The next moment that is free, from `now` on.
+    pub(crate) fn next(&self, now: Ms) -> Ms {
+        let next = |last: Ms| now.max(last.saturating_add(1));
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last))).map_or(now, next)
+    }
+}
 
 /// A room, as its maker wishes it.
 #[derive(Clone, Debug, Default)]
@@ -52,8 +68,8 @@ impl Flows {
         if wish.public {
             self.check_publisher(by.requester)?;
         }
-        for later in 0..TRIES {
-            match self.make_room(by, wish.clone(), by.now + later).await {
+        for _ in 0..TRIES {
+            match self.make_room(by, wish.clone(), self.moments.next(by.now)).await {
                 Err(error) if error.is_conflict() => {}
                 outcome => return outcome,
             }
@@ -61,8 +77,8 @@ impl Flows {
         Err(Error::new(Code::Unavailable, "Many such rooms are made at this moment. Try again."))
     }
 
-    /// Makes a room at a moment. `Conflict` means that its maker made a room just like it in the same
-    /// millisecond: the id of a version-12 room is the hash of its first event, so they are one.
+    /// Makes a room at a moment. `Conflict` means that its maker made a room just like it at the same
+    /// moment through another process.
     async fn make_room(&self, by: &Caller<'_>, wish: NewRoom, now: Ms) -> Result<OwnedRoomId> {
         let alias = self.free_alias(wish.alias.as_deref()).await?;
         let published = wish.public;

@@ -89,6 +89,8 @@ pub struct Flows {
     pub delayed: delayed::Delayed,
     /// What transaction ids did lately.
     pub repeats: post::Repeats,
+    /// When rooms were made.
+    pub moments: create_room::Moments,
     /// What is remembered of sliding sync.
     pub sliding: sliding::Memory,
     /// The people of the house, for the user directory.

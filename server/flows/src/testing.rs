@@ -90,6 +90,7 @@ impl Town {
             admin: false,
             guest: false,
             suspended: false,
+            service: None,
         }
     }
 }
@@ -130,6 +131,7 @@ fn process(store: &Store, random: &Arc<dyn Random>) -> Flows {
         swept: crate::notifications::Sweep::default(),
         delayed: crate::delayed::Delayed::new(3, 86_400_000),
         repeats: crate::post::Repeats::default(),
+        moments: crate::create_room::Moments::default(),
         stop: tokio::sync::watch::channel(false).0,
     }
 }

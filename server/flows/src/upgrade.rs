@@ -112,7 +112,7 @@ impl Flows {
             additional_creators: wish.additional_creators.clone(),
             repeated,
             aliases: aliases.iter().filter_map(|text| alias::parse(text).ok()).collect(),
-            now: by.now,
+            now: self.moments.next(by.now),
         };
         let room: Nid = self.store.nid().await?;
         let (mut old, mut new) = self.first_and_last(by, &upgrade, room).await?;

@@ -119,6 +119,7 @@ impl House {
             swept: kontor_flows::notifications::Sweep::default(),
             delayed: departments::delayed(config),
             repeats: kontor_flows::post::Repeats::default(),
+            moments: kontor_flows::create_room::Moments::default(),
             stop,
         });
         let settings = departments::http(config, server_name);
