@@ -65,7 +65,8 @@ pub async fn children<S: Source>(source: &mut S, seen: Seen<'_>, parents: &[Nid]
     if parents.is_empty() {
         return Ok(Vec::new());
     }
-    // The newest edit is the one with the latest time of sending, all others are in room order.
+    // The newest edit is the one with the latest time of sending, all others are in room order. What
+    // relates is found by what it relates to (hence `+ 0`), never by walking through the room.
     let sql = concat!(
         "WITH seen AS MATERIALIZED (SELECT t.a, t.b, t.c FROM TRIPLE_SET($3) t) \
          SELECT parent AS c1, rel AS c2, total AS c3, own AS c4, nid AS c5, id AS c6 FROM (\
@@ -75,7 +76,7 @@ pub async fn children<S: Source>(source: &mut S, seen: Seen<'_>, parents: &[Nid]
          row_number() OVER (PARTITION BY p.event_nid, c.rel_type ORDER BY \
          CASE WHEN c.rel_type = 'm.replace' THEN c.origin_ts ELSE c.ord END DESC, c.ord DESC) AS place \
          FROM ID_SET($4) w CROSS JOIN event p CROSS JOIN event c \
-         WHERE p.event_nid = w.id AND c.relates_to = p.event_id AND c.room_nid = p.room_nid \
+         WHERE p.event_nid = w.id AND c.relates_to = p.event_id AND c.room_nid + 0 = p.room_nid \
          AND (c.rel_type IN ('m.thread', 'm.reference') OR (c.rel_type = 'm.replace' AND c.type = p.type \
          AND c.sender_nid = p.sender_nid AND c.state_key_nid IS NULL)) AND ",
         counts!(),
@@ -145,10 +146,10 @@ pub async fn page<S: Source>(source: &mut S, seen: Seen<'_>, wanted: Wanted<'_>)
                 "WITH RECURSIVE seen AS MATERIALIZED (SELECT t.a, t.b, t.c FROM TRIPLE_SET($3) t), \
                  found(nid, id, ord, depth) AS (\
                  SELECT c.event_nid, c.event_id, c.ord, 1 FROM event c WHERE c.relates_to = $4 \
-                 AND c.room_nid = $5 AND ($6 = '' OR c.rel_type = $6) AND ($7 = '' OR c.type = $7) AND ",
+                 AND c.room_nid + 0 = $5 AND ($6 = '' OR c.rel_type = $6) AND ($7 = '' OR c.type = $7) AND ",
                 counts!(),
                 "UNION ALL SELECT c.event_nid, c.event_id, c.ord, f.depth + 1 FROM found f \
-                 JOIN event c ON c.relates_to = f.id WHERE f.depth < $8 AND c.room_nid = $5 \
+                 JOIN event c ON c.relates_to = f.id WHERE f.depth < $8 AND c.room_nid + 0 = $5 \
                  AND ($6 = '' OR c.rel_type = $6) AND ($7 = '' OR c.type = $7) AND ",
                 counts!(),
                 ") SELECT nid AS c1, ord AS c2 FROM found WHERE ord > $9 AND ord <= $10 AND $1 = $1 ORDER BY ord",
