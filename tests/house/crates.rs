@@ -9,7 +9,7 @@ use super::{expect_none, project};
 
 /// What a crate may depend on inside the project, and the outside crates that are its alone.
 /// A new crate needs a line here: that is the moment to think about its place.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("kontor-model", &[]),
     ("kontor-store", &["kontor-model"]),
     ("kontor-wire", &["kontor-model"]),
@@ -57,15 +57,38 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("kontorctl", &["kontor-model"]),
     ("kontor-tests", &["kontor-model"]),
     ("kontor-bench", &[]),
-    ("kontor-emulators", &[]),
+    (
+        "kontor-fuzz",
+        &[
+            "kontor-model",
+            "kontor-rooms",
+            "kontor-identity",
+            "kontor-media",
+            "kontor-flows",
+            "kontor-http",
+        ],
+    ),
+    ("kontor-bridge-kit", &["kontor-model"]),
+    ("kontor-emulators", &["kontor-model", "kontor-bridge-kit"]),
 ];
 
 /// Outside crates, and the only crates of the project that may name them.
 const RESERVED: [(&str, &[&str]); 4] = [
-    ("sqlx", &["kontor-store"]),
-    ("axum", &["kontor-http"]),
+    ("sqlx", &["kontor-store", "kontor-bridge-kit"]),
+    ("axum", &["kontor-http", "kontor-bridge-kit"]),
     ("tower-http", &["kontor-http"]),
-    ("reqwest", &["kontor-wire", "kontor", "kontorctl", "kontor-tests", "kontor-bench"]),
+    (
+        "reqwest",
+        &[
+            "kontor-wire",
+            "kontor",
+            "kontorctl",
+            "kontor-tests",
+            "kontor-bench",
+            "kontor-bridge-kit",
+            "kontor-emulators",
+        ],
+    ),
 ];
 
 /// Outside crates that the language must do without.

@@ -69,6 +69,28 @@ fn http_outside_the_front_door(sources: &[Source]) -> Vec<String> {
     found
 }
 
+/// What networks and the rest of the kit must not know: where the memory is and who answers requests.
+fn bridges_beyond_their_doors(sources: &[Source]) -> Vec<String> {
+    let bridges = |folder: &'static str| {
+        sources.iter().filter(move |source| source.in_folder("bridges") && !source.in_folder(folder))
+    };
+    let mut found = Vec::new();
+    for source in bridges("bridges/kit/src/db") {
+        let because = "in bridges only kit/src/db knows SQL";
+        found.extend(source.forbid_in_strings(&SQL, because));
+        found.extend(source.forbid(&["sqlx"], because));
+    }
+    for source in bridges("bridges/kit/src/web") {
+        let because = "in bridges only kit/src/web knows axum and status codes";
+        found.extend(source.forbid(&["axum", "StatusCode"], because));
+    }
+    // What a network says goes through `kit::Outward`, which knows whether it was written.
+    for source in bridges("bridges/kit") {
+        found.extend(source.forbid(&["reqwest", "hyper"], "networks speak through kit::Outward"));
+    }
+    found
+}
+
 fn model_with_io(sources: &[Source]) -> Vec<String> {
     const IO: [&str; 9] = [
         "std::fs",
@@ -96,7 +118,8 @@ fn clocks_read_elsewhere(sources: &[Source]) -> Vec<String> {
     let because = "take a model::Clock: tests move time";
     sources
         .iter()
-        .filter(|source| source.in_folder("server") && source.path != CLOCK)
+        .filter(|source| source.in_folder("server") || source.in_folder("bridges"))
+        .filter(|source| source.path != CLOCK)
         .flat_map(|source| source.forbid(&["SystemTime::now"], because))
         .collect()
 }
@@ -125,6 +148,11 @@ fn only_the_front_door_knows_http() {
 }
 
 #[test]
+fn bridges_keep_to_their_doors() {
+    expect_none(&bridges_beyond_their_doors(source::all()));
+}
+
+#[test]
 fn the_model_does_no_io() {
     expect_none(&model_with_io(source::all()));
 }
@@ -136,7 +164,7 @@ fn time_comes_from_the_clock_that_was_passed_in() {
 
 #[test]
 fn broken_layers_are_found() {
-    let planted: [(Rule, &str, &str); 9] = [
+    let planted: [(Rule, &str, &str); 14] = [
         (sql_outside_the_store, "server/rooms/src/a.rs", r#"const A: &str = "SELECT 1";"#),
         (sql_outside_the_store, "server/http/src/a.rs", "use sqlx::Any;"),
         (commits_outside_the_store, "server/flows/src/a.rs", "fn a() { transaction.commit(); }"),
@@ -146,6 +174,11 @@ fn broken_layers_are_found() {
         (http_outside_the_front_door, "server/rooms/src/a.rs", "fn a() -> StatusCode {}"),
         (model_with_io, "server/model/src/a.rs", "fn a() { std::fs::read(b); }"),
         (clocks_read_elsewhere, "server/store/src/a.rs", "fn a() { SystemTime::now(); }"),
+        (clocks_read_elsewhere, "bridges/kit/src/a.rs", "fn a() { SystemTime::now(); }"),
+        (bridges_beyond_their_doors, "bridges/kit/src/a.rs", r#"const A: &str = "DELETE FROM a";"#),
+        (bridges_beyond_their_doors, "bridges/kit/src/web/a.rs", "use sqlx::Any;"),
+        (bridges_beyond_their_doors, "bridges/x/src/a.rs", "fn a() -> StatusCode {}"),
+        (bridges_beyond_their_doors, "bridges/x/src/a.rs", "use reqwest::Client;"),
     ];
     for (rule, path, text) in planted {
         assert_eq!(rule(&[Source::new(path, text)]).len(), 1, "not found: {text} in {path}");
@@ -154,11 +187,13 @@ fn broken_layers_are_found() {
 
 #[test]
 fn the_right_place_and_tests_and_comments_are_no_violation() {
-    let planted: [(Rule, &str, &str); 5] = [
+    let planted: [(Rule, &str, &str); 7] = [
         (sql_outside_the_store, "server/store/src/a.rs", r#"const A: &str = "SELECT 1";"#),
         (sql_outside_the_store, "server/rooms/src/a.rs", "// SELECT is done by sqlx in the store"),
         (commits_outside_the_store, "server/store/src/a.rs", "fn a() { transaction.commit(); }"),
         (http_outside_the_front_door, "server/http/src/a.rs", "use axum::Json;"),
+        (bridges_beyond_their_doors, "bridges/kit/src/db/a.rs", r#"const A: &str = "SELECT 1";"#),
+        (bridges_beyond_their_doors, "bridges/kit/src/web/a.rs", "use axum::Json;"),
         (model_with_io, "server/model/src/a.rs", "#[cfg(test)]\nmod tests { use std::fs; }"),
     ];
     for (rule, path, text) in planted {

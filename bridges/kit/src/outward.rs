@@ -1,0 +1,156 @@
+//! Requests to providers: timeouts, size limits, and the knowledge whether anything was written.
+//!
+//! Addresses and headers may hold tokens and are never logged.
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use kontor_model::{Code, Error, Result};
+use std::time::Duration;
+
+use crate::channel::Download;
+
+/// Largest answer that is read whole, bytes.
+const LARGEST_ANSWER: usize = 4 << 20;
+const CONNECT: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The way out.
+#[derive(Clone, Debug)]
+pub struct Outward {
+    client: reqwest::Client,
+}
+
+/// One request.
+#[derive(Clone, Default)]
+pub struct Call {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Where.
+    pub url: String,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Bytes,
+    /// How long the answer may take; 30 s when `None`. Long polls need more.
+    pub patience: Option<Duration>,
+}
+
+/// An answer of any status.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The value of `retry-after` in milliseconds, if it is there and a number of seconds.
+    pub retry_after: Option<i64>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// The body as JSON; null when it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Whether the status says that it worked.
+    pub fn is_ok(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// No answer.
+#[derive(Debug)]
+pub struct CallError {
+    /// True when the provider may have got the request.
+    pub written: bool,
+    /// What happened, without the address.
+    pub cause: String,
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        Self::new(Code::Unavailable, "The network does not answer.").because(error.cause)
+    }
+}
+
+impl From<CallError> for crate::channel::SendError {
+    fn from(error: CallError) -> Self {
+        Self { written: error.written, cause: error.cause }
+    }
+}
+
+impl CallError {
+    fn of(error: reqwest::Error) -> Self {
+        // Only what failed before a connection stood is certainly unwritten.
+        let written = !(error.is_connect() || error.is_builder());
+        Self { written, cause: error.without_url().to_string() }
+    }
+}
+
+impl Outward {
+    /// With this client.
+    pub(crate) fn new(client: reqwest::Client) -> Self {
+        Self { client }
+    }
+
+    /// Asks and reads the whole answer, of whatever status.
+    ///
+    /// # Errors
+    /// When there is no answer, or a larger one than 4 MB.
+    pub async fn call(&self, call: Call) -> std::result::Result<Response, CallError> {
+        let answer = self.start(call).await.map_err(CallError::of)?;
+        let status = answer.status().as_u16();
+        let seconds = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = seconds.map(|seconds: i64| seconds.clamp(0, 86_400) * 1000);
+        let mut body = Vec::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk.map_err(CallError::of)?);
+            if body.len() > LARGEST_ANSWER {
+                return Err(CallError { written: true, cause: "the answer is too large".to_owned() });
+            }
+        }
+        Ok(Response { status, retry_after, body: body.into() })
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// `NotFound` when it is gone (404, 410), `Forbidden` when it is refused, `Unavailable` otherwise.
+    pub async fn open(&self, call: Call) -> Result<Download> {
+        let answer = self.start(call).await.map_err(CallError::of)?;
+        match answer.status().as_u16() {
+            200..=299 => {}
+            404 | 410 => return Err(Error::not_found("The network has this file no more.")),
+            401 | 403 => return Err(Error::forbidden("The network does not give this file.")),
+            status => {
+                let text = "The network does not give this file now.";
+                return Err(Error::new(Code::Unavailable, text).because(format!("status {status}")));
+            }
+        }
+        let media_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
+        let media_type = media_type.map(str::to_owned);
+        let size = answer.content_length();
+        let bytes = answer.bytes_stream().map(|chunk| chunk.map_err(|error| CallError::of(error).into()));
+        Ok(Download { media_type, size, bytes: bytes.boxed() })
+    }
+
+    async fn start(&self, call: Call) -> std::result::Result<reqwest::Response, reqwest::Error> {
+        let method = reqwest::Method::from_bytes(call.method.as_bytes()).unwrap_or_default();
+        let mut request = self.client.request(method, &call.url).timeout(call.patience.unwrap_or(PATIENCE));
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        request.body(call.body).send().await
+    }
+}
+
+/// The one client of the process.
+pub(crate) fn client() -> Result<reqwest::Client> {
+    let builder = reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .pool_max_idle_per_host(8)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent("Kontor");
+    builder.build().map_err(Error::internal)
+}
