@@ -55,6 +55,25 @@ macro_rules! counts {
     };
 }
 
+// The newest edit is the one with the latest time of sending, all others are in room order. What
+// relates is found by what it relates to (hence `+ 0`), never by walking through the room.
+const CHILDREN: &str = concat!(
+    "WITH seen AS MATERIALIZED (SELECT t.a, t.b, t.c FROM TRIPLE_SET($3) t) \
+     SELECT parent AS c1, rel AS c2, total AS c3, own AS c4, nid AS c5, id AS c6 FROM (\
+     SELECT p.event_nid AS parent, c.rel_type AS rel, c.event_nid AS nid, c.event_id AS id, \
+     count(*) OVER (PARTITION BY p.event_nid, c.rel_type) AS total, \
+     max(CASE WHEN c.sender_nid = $1 THEN 1 ELSE 0 END) OVER (PARTITION BY p.event_nid, c.rel_type) AS own, \
+     row_number() OVER (PARTITION BY p.event_nid, c.rel_type ORDER BY \
+     CASE WHEN c.rel_type = 'm.replace' THEN c.origin_ts ELSE c.ord END DESC, c.ord DESC) AS place \
+     FROM ID_SET($4) w CROSS JOIN event p CROSS JOIN event c \
+     WHERE p.event_nid = w.id AND c.relates_to = p.event_id AND c.room_nid + 0 = p.room_nid \
+     AND (c.rel_type IN ('m.thread', 'm.reference') OR (c.rel_type = 'm.replace' AND c.type = p.type \
+     AND c.sender_nid = p.sender_nid AND c.state_key_nid IS NULL)) AND ",
+    counts!(),
+    ") found WHERE place <= CASE rel WHEN 'm.thread' THEN 1 WHEN 'm.replace' THEN $5 ELSE $6 END \
+     ORDER BY parent, rel, place"
+);
+
 /// The children of some events that are told with them (client-server API, "Aggregations of child
 /// events"), by parent and kind. Of edits only those by the same sender of the same type. One
 /// statement; nothing where nothing relates to the events.
@@ -65,28 +84,10 @@ pub async fn children<S: Source>(source: &mut S, seen: Seen<'_>, parents: &[Nid]
     if parents.is_empty() {
         return Ok(Vec::new());
     }
-    // The newest edit is the one with the latest time of sending, all others are in room order. What
-    // relates is found by what it relates to (hence `+ 0`), never by walking through the room.
-    let sql = concat!(
-        "WITH seen AS MATERIALIZED (SELECT t.a, t.b, t.c FROM TRIPLE_SET($3) t) \
-         SELECT parent AS c1, rel AS c2, total AS c3, own AS c4, nid AS c5, id AS c6 FROM (\
-         SELECT p.event_nid AS parent, c.rel_type AS rel, c.event_nid AS nid, c.event_id AS id, \
-         count(*) OVER (PARTITION BY p.event_nid, c.rel_type) AS total, \
-         max(CASE WHEN c.sender_nid = $1 THEN 1 ELSE 0 END) OVER (PARTITION BY p.event_nid, c.rel_type) AS own, \
-         row_number() OVER (PARTITION BY p.event_nid, c.rel_type ORDER BY \
-         CASE WHEN c.rel_type = 'm.replace' THEN c.origin_ts ELSE c.ord END DESC, c.ord DESC) AS place \
-         FROM ID_SET($4) w CROSS JOIN event p CROSS JOIN event c \
-         WHERE p.event_nid = w.id AND c.relates_to = p.event_id AND c.room_nid + 0 = p.room_nid \
-         AND (c.rel_type IN ('m.thread', 'm.reference') OR (c.rel_type = 'm.replace' AND c.type = p.type \
-         AND c.sender_nid = p.sender_nid AND c.state_key_nid IS NULL)) AND ",
-        counts!(),
-        ") found WHERE place <= CASE rel WHEN 'm.thread' THEN 1 WHEN 'm.replace' THEN $5 ELSE $6 END \
-         ORDER BY parent, rel, place"
-    );
     let mut values = seen.values();
     values.extend([id_set(parents.iter().copied()), EDITS.into(), REFERENCES.into()]);
     let mut found: Vec<Children> = Vec::new();
-    for row in source.packed(sql, 6, values).await? {
+    for row in source.packed(CHILDREN, 6, values).await? {
         let (parent, rel_type, child) = (row.int(0)?, row.text(1)?, (row.int(4)?, row.text(5)?));
         match found.iter_mut().rev().find(|known| known.parent == parent && known.rel_type == rel_type) {
             Some(known) => known.newest.push(child),
@@ -213,4 +214,24 @@ pub async fn threads<S: Source>(
     let mut roots: Vec<Root> = rows.iter().map(read).collect::<Result<_>>()?;
     roots.sort_unstable_by_key(|root| std::cmp::Reverse(root.latest));
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::stores;
+
+    #[tokio::test]
+    async fn what_relates_is_found_by_what_it_relates_to() {
+        for store in stores().await {
+            if store.is_sqlite() {
+                let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {CHILDREN}").into_boxed_str());
+                let values = vec![1.into(), "[]".into(), "[]".into(), "[]".into(), 1.into(), 1.into()];
+                let rows = store.reader().all(sql, values).await.unwrap();
+                let plan: Vec<String> = rows.iter().map(|row| row.text(3).unwrap()).collect();
+                assert!(plan.iter().any(|step| step.contains("event_relation (relates_to=?)")), "{plan:#?}");
+            }
+            store.close().await;
+        }
+    }
 }
