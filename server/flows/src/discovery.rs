@@ -1,6 +1,7 @@
 //! Finding rooms: the tree of a space, one room before joining it, the room directory.
 
 use crate::Flows;
+use kontor_model::position::as_given_out;
 use kontor_model::{Code, Error, Nid, Requester, Result};
 use kontor_rooms::card::{Child, Preview};
 use kontor_rooms::directory::{Page, Wanted};
@@ -55,11 +56,12 @@ impl FromStr for TreePlace {
             _ => return Err(forged()),
         };
         let max_depth = depth.parse().ok().filter(|depth| *depth <= DEEPEST).ok_or_else(forged)?;
-        Ok(Self {
+        let place = Self {
             root: root.parse().map_err(|_| forged())?,
             told: told.parse().map_err(|_| forged())?,
             walk: Walk { suggested_only, max_depth },
-        })
+        };
+        as_given_out(place, text).ok_or_else(forged)
     }
 }
 
@@ -192,9 +194,19 @@ mod tests {
     fn places_in_a_tree_keep_the_way_of_walking() {
         let place: TreePlace = "h7_20_1_3".parse().unwrap();
         assert_eq!(place.to_string(), "h7_20_1_3");
-        for bad in
-            ["", "h", "h1_2_3", "h1_2_2_3", "h1_2_0_99", "hx_2_0_1", "7_20_1_3", "h1_-2_0_1", "h1_2_0_1_1"]
-        {
+        for bad in [
+            "",
+            "h",
+            "h1_2_3",
+            "h1_2_2_3",
+            "h1_2_0_99",
+            "hx_2_0_1",
+            "7_20_1_3",
+            "h1_-2_0_1",
+            "h1_2_0_1_1",
+            "h+1_2_0_1",
+            "h1_02_0_1",
+        ] {
             assert!(bad.parse::<TreePlace>().is_err(), "{bad}");
         }
         let request = |suggested_only, max_depth| HierarchyRequest {

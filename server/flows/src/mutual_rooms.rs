@@ -1,8 +1,11 @@
 //! Which rooms one is in together with somebody else (client-server API, "Mutual rooms").
 
 use crate::Flows;
+use kontor_model::position::as_given_out;
 use kontor_model::{Error, Nid, Requester, Result, ids};
 use kontor_store::rooms::mutual;
+use std::fmt;
+use std::str::FromStr;
 
 /// Rooms of one page.
 const PAGE: usize = 100;
@@ -18,11 +21,24 @@ pub struct MutualRooms {
     pub next_batch: Option<String>,
 }
 
-/// `m1_{room}`: rooms are told in the order of their numeric ids.
-fn place(token: &str) -> Result<Nid> {
-    let digits = token.strip_prefix("m1_").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    let forged = || Error::invalid_param("The page token was not given out by this server.");
-    digits.and_then(|digits| digits.parse().ok()).ok_or_else(forged)
+/// A place in the list, `m1_{room}`: rooms are told in the order of their numeric ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MutualPlace(Nid);
+
+impl fmt::Display for MutualPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m1_{}", self.0)
+    }
+}
+
+impl FromStr for MutualPlace {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let room = text.strip_prefix("m1_").and_then(|room| room.parse().ok());
+        let forged = || Error::invalid_param("The page token was not given out by this server.");
+        room.and_then(|room| as_given_out(Self(room), text)).ok_or_else(forged)
+    }
 }
 
 impl Flows {
@@ -40,7 +56,7 @@ impl Flows {
         if other == requester.user_id {
             return Err(Error::invalid_param("These are all of your rooms; name another user."));
         }
-        let after = from.map_or(Ok(0), place)?;
+        let after = from.map_or(Ok(MutualPlace(0)), str::parse)?.0;
         let Some(other) = self.store.known_name(other.as_str()).await? else {
             return Ok(MutualRooms::default());
         };
@@ -51,7 +67,7 @@ impl Flows {
         let count = mutual::count(&mut snapshot, users).await?;
         let more = rooms.len() > PAGE;
         rooms.truncate(PAGE);
-        let last = rooms.last().map(|(room, _)| format!("m1_{room}"));
+        let last = rooms.last().map(|(room, _)| MutualPlace(*room).to_string());
         let joined = rooms.into_iter().map(|(_, room_id)| room_id).collect();
         Ok(MutualRooms { joined, count, next_batch: last.filter(|_| more) })
     }

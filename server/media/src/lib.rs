@@ -30,7 +30,7 @@ pub use find::{Found, MAX_WAIT};
 pub use kind::Kind;
 pub use receive::{Incoming, Received};
 pub use upload::{About, Promise, Promised, Uploaded};
-pub use words::file_name;
+pub use words::{content_type, file_name};
 
 use files::Folder;
 use kontor_model::{Clock, Random, Result};

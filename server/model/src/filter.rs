@@ -4,10 +4,14 @@
 use crate::glob::wildcard;
 use crate::{Error, Result, path};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// Largest filter, bytes of JSON.
 pub const MAX_FILTER_BYTES: usize = 65_536;
+
+/// Steps of a path to a property: JSON is not read when it is nested deeper.
+const DEEPEST: usize = 128;
 
 /// In which form events are given out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -116,7 +120,7 @@ impl EventFilter {
     /// # Errors
     /// As [`Filter::parse`].
     pub fn parse(json: &str) -> Result<Self> {
-        let filter = Filter::parse(&format!("{{\"room\":{{\"timeline\":{json}}}}}"))?;
+        let filter = Filter::from_value(json!({ "room": { "timeline": value(json)? } }))?;
         Ok(filter.room.timeline)
     }
 
@@ -200,6 +204,18 @@ fn malformed(what: &str, value: &str) -> Error {
     Error::bad_json(format!("The filter holds \"{value}\", which is not a {what}."))
 }
 
+fn refused(cause: serde_json::Error) -> Error {
+    Error::bad_json(format!("This is not a filter: {cause}.")).because(cause)
+}
+
+/// The JSON of a filter, if it is some and not too much.
+fn value(json: &str) -> Result<Value> {
+    if json.len() > MAX_FILTER_BYTES {
+        return Err(Error::new(crate::Code::TooLarge, "The filter is larger than 64 KiB."));
+    }
+    serde_json::from_str(json).map_err(refused)
+}
+
 impl RoomFilter {
     /// Whether anything of this room is wanted.
     pub fn admits_room(&self, room_id: &str) -> bool {
@@ -213,11 +229,10 @@ impl Filter {
     /// # Errors
     /// `BadJson` when a field is of the wrong kind or an id is none; `TooLarge` above 64 KiB.
     pub fn parse(json: &str) -> Result<Self> {
-        if json.len() > MAX_FILTER_BYTES {
-            return Err(Error::new(crate::Code::TooLarge, "The filter is larger than 64 KiB."));
-        }
-        let refused = |cause| Error::bad_json(format!("This is not a filter: {cause}.")).because(cause);
-        let value: Value = serde_json::from_str(json).map_err(refused)?;
+        Self::from_value(value(json)?)
+    }
+
+    fn from_value(value: Value) -> Result<Self> {
         // Parsers of structs take arrays of their fields too, which no client means.
         let room = value.get("room");
         let in_room =
@@ -245,50 +260,69 @@ impl Filter {
 }
 
 /// The properties of events that a client wants; everything else is left out.
+///
+/// Applying it takes time by the size of the event, however many fields the client lists: else a
+/// filter that lists `content` a thousand times would copy it as often, for every event.
 #[derive(Clone, Debug)]
-pub struct Projection(Vec<Vec<String>>);
+pub struct Projection(BTreeMap<String, Wanted>);
+
+/// What is wanted of a property.
+#[derive(Clone, Debug)]
+enum Wanted {
+    Whole,
+    Parts(BTreeMap<String, Wanted>),
+}
 
 impl Projection {
     /// A projection to dot-separated paths.
     pub fn new<T: AsRef<str>>(fields: &[T]) -> Self {
-        Self(fields.iter().map(|field| path::names(field.as_ref())).collect())
+        let mut wanted = BTreeMap::new();
+        for field in fields {
+            let names = path::names(field.as_ref());
+            // No event has anything further down, and what is nested without end could not be dropped.
+            if names.len() <= DEEPEST {
+                want(&mut wanted, &names);
+            }
+        }
+        Self(wanted)
     }
 
     /// The wanted part of an event. What the event does not have is left out.
     pub fn apply(&self, event: &Map<String, Value>) -> Map<String, Value> {
-        let mut wanted = Map::new();
-        for names in &self.0 {
-            copy(event, &mut wanted, names);
-        }
-        wanted
+        parts(event, &self.0)
     }
 }
 
-fn copy(from: &Map<String, Value>, to: &mut Map<String, Value>, names: &[String]) {
-    let Some((name, rest)) = names.split_first() else { return };
-    match from.get(name) {
-        None => {}
-        Some(value) if rest.is_empty() => {
-            to.insert(name.clone(), value.clone());
+fn want(parts: &mut BTreeMap<String, Wanted>, names: &[String]) {
+    match names {
+        [] => {}
+        [name] => {
+            parts.insert(name.clone(), Wanted::Whole);
         }
-        Some(Value::Object(inner)) => {
-            let mut part = match to.remove(name) {
-                Some(Value::Object(part)) => part,
-                _ => Map::new(),
-            };
-            copy(inner, &mut part, rest);
-            if !part.is_empty() {
-                to.insert(name.clone(), Value::Object(part));
+        [name, rest @ ..] => {
+            let part = parts.entry(name.clone()).or_insert_with(|| Wanted::Parts(BTreeMap::new()));
+            if let Wanted::Parts(parts) = part {
+                want(parts, rest);
             }
         }
-        Some(_) => {}
     }
+}
+
+fn parts(of: &Map<String, Value>, wanted: &BTreeMap<String, Wanted>) -> Map<String, Value> {
+    let part = |(name, value): (&String, &Value)| match (wanted.get(name)?, value) {
+        (Wanted::Whole, value) => Some((name.clone(), value.clone())),
+        (Wanted::Parts(wanted), Value::Object(inner)) => {
+            let found = parts(inner, wanted);
+            (!found.is_empty()).then(|| (name.clone(), Value::Object(found)))
+        }
+        _ => None,
+    };
+    of.iter().filter_map(part).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn event_filter(json: Value) -> EventFilter {
         serde_json::from_value(json).unwrap()
@@ -371,5 +405,28 @@ mod tests {
         assert_eq!(project(&["content", "content.body"])["content"], event["content"]);
         assert_eq!(project(&["content.body", "content"])["content"], event["content"]);
         assert_eq!(project(&[]), json!({}));
+    }
+
+    #[test]
+    fn no_list_of_fields_makes_projection_slow_or_deep() {
+        let big = json!({"content": {"body": "x".repeat(60_000)}});
+        let Value::Object(event) = big else { unreachable!() };
+        let often = Projection::new(&vec!["content"; 8_000]);
+        let began = std::time::Instant::now();
+        for _ in 0..200 {
+            assert_eq!(often.apply(&event), event);
+        }
+        // Copied as often as it is listed, it would be a hundred gigabytes.
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+        let deep = Projection::new(&[".".repeat(60_000), "content.body".to_owned()]);
+        assert_eq!(deep.apply(&event), event);
+    }
+
+    #[test]
+    fn the_filter_of_messages_is_one_json_value() {
+        assert!(EventFilter::parse(r#"{"types": ["m.room.message"]}"#).is_ok());
+        for bad in [r#"{}},"x":{"y":{}"#, "", "[]", "{},{}", "null"] {
+            assert!(EventFilter::parse(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -39,32 +39,33 @@ fn forged() -> Error {
     Error::new(Code::InvalidParam, "This token was not given out by this server.")
 }
 
-/// Digits only: `i64::from_str` would also take a sign.
-fn number(text: &str) -> Result<i64> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(forged());
+/// A token that was read from `text`, if that is how it is given out: numbers can be written in
+/// other ways too (`+1`, `01`, `-0`), and those were not this server's.
+pub fn as_given_out<T: fmt::Display>(token: T, text: &str) -> Option<T> {
+    (token.to_string() == text).then_some(token)
+}
+
+/// A number that is not below zero.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number| *number >= 0)
+}
+
+impl SyncToken {
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.strip_prefix("s1_")?.split('_');
+        let pos = number(parts.next()?)?;
+        let ephemeral = u64::try_from(number(parts.next()?)?).ok()?;
+        let process = u64::from_str_radix(parts.next()?, 16).ok()?;
+        let to_device = parts.next().map_or(Some(pos), number)?;
+        as_given_out(Self { pos: Pos(pos), ephemeral, process, to_device: Pos(to_device) }, text)
     }
-    text.parse().map_err(|_| forged())
 }
 
 impl FromStr for SyncToken {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut parts = text.strip_prefix("s1_").ok_or_else(forged)?.split('_');
-        let mut next = || parts.next().ok_or_else(forged);
-        let (pos, ephemeral, process) = (next()?, next()?, next()?);
-        let pos = Pos(number(pos)?);
-        let to_device = parts.next().map(number).transpose()?;
-        if parts.next().is_some() || process.len() > 16 || to_device.is_some_and(|place| place >= pos.0) {
-            return Err(forged());
-        }
-        Ok(Self {
-            pos,
-            to_device: to_device.map_or(pos, Pos),
-            ephemeral: u64::try_from(number(ephemeral)?).map_err(|_| forged())?,
-            process: u64::from_str_radix(process, 16).map_err(|_| forged())?,
-        })
+        Self::read(text).ok_or_else(forged)
     }
 }
 
@@ -89,11 +90,8 @@ impl FromStr for RoomToken {
         if text.starts_with("s1_") {
             return Ok(Self(text.parse::<SyncToken>()?.pos.0));
         }
-        let digits = text.strip_prefix("t1_").ok_or_else(forged)?;
-        match digits.strip_prefix('-') {
-            Some(digits) => Ok(Self(-number(digits)?)),
-            None => Ok(Self(number(digits)?)),
-        }
+        let ord = text.strip_prefix("t1_").and_then(|ord| ord.parse().ok());
+        ord.and_then(|ord| as_given_out(Self(ord), text)).ok_or_else(forged)
     }
 }
 
@@ -129,12 +127,20 @@ mod tests {
             "s1_99999999999999999999_0_0",
             "s1_1_1_xyz",
             "s1_1_1_11112222333344445",
+            "s1_1_1_+a",
+            "s1_1_1_A",
+            "s1_1_1_0a",
+            "s1_01_1_a",
+            "s1_1_1_a_1",
+            "s1_1_1_a_2",
+            "s1_2_1_a_1_",
             "t1_",
             "t1_--1",
         ] {
             assert!(text.parse::<SyncToken>().is_err(), "{text}");
         }
-        assert!("t1_".parse::<RoomToken>().is_err());
-        assert!("t1_--1".parse::<RoomToken>().is_err());
+        for text in ["t1_", "t1_--1", "t1_+1", "t1_01", "t1_-0", "t1_1_", "s1_01_1_a", ""] {
+            assert!(text.parse::<RoomToken>().is_err(), "{text}");
+        }
     }
 }

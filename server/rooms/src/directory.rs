@@ -7,6 +7,7 @@
 
 use crate::card::{Card, Public};
 use kontor_model::fold::fold;
+use kontor_model::position::as_given_out;
 use kontor_model::{Error, Nid, Pos, Result};
 use kontor_store::rooms::card;
 use kontor_store::{Source, Store};
@@ -50,7 +51,8 @@ impl FromStr for Since {
         };
         let (joined, room) = rest.split_once('_').ok_or_else(forged)?;
         let number = |text: &str| text.parse::<i64>().map_err(|_| forged());
-        Ok(Self { joined: number(joined)?, room: number(room)?, back })
+        let since = Self { joined: number(joined)?, room: number(room)?, back };
+        as_given_out(since, text).ok_or_else(forged)
     }
 }
 
@@ -255,7 +257,9 @@ mod tests {
 
     #[test]
     fn forged_places_are_refused() {
-        for bad in ["", "n", "x1_2", "n1", "n1_x", "p_", "n1_2_3", "n99999999999999999999_1"] {
+        for bad in
+            ["", "n", "x1_2", "n1", "n1_x", "p_", "n1_2_3", "n+1_2", "p01_2", "n99999999999999999999_1"]
+        {
             assert!(bad.parse::<Since>().is_err(), "{bad}");
         }
     }

@@ -93,6 +93,10 @@ impl Flows {
         }
         let (waiting, next) = delayed::waiting(&mut self.store.reader(), user).await?;
         if waiting >= i64::from(self.delayed.per_user) {
+            // The same request, sent twice at once, may have taken the last place.
+            if let Some(known) = self.asked_before(user, &scope, digest.as_deref()).await? {
+                return Ok(known);
+            }
             let wait = next.map_or(0, |next| (next - by.now).max(0));
             let code = Code::LimitExceeded { retry_after_ms: u64::try_from(wait).unwrap_or_default() };
             return Err(Error::new(code, "You have too many delayed events. Wait for one, or cancel one."));

@@ -1,5 +1,6 @@
 //! Tokens that carry a place in a list of results to the next request.
 
+use kontor_model::position::as_given_out;
 use kontor_model::{Error, Nid, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -51,33 +52,28 @@ fn forged() -> Error {
     Error::invalid_param("The parameter next_batch was not given out by this server.")
 }
 
-fn number(text: &str) -> Result<i64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(forged());
+impl SearchToken {
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.strip_prefix("q1_")?.split('_');
+        let mut number = || parts.next()?.parse().ok();
+        let (newest, score, place) = (number()?, number()?, number()?);
+        let group = match parts.next() {
+            None => None,
+            Some(group) => Some(match (group.strip_prefix('r'), group.strip_prefix('s')) {
+                (Some(of), _) => Group { by: GroupBy::Room, of: of.parse().ok()? },
+                (_, Some(of)) => Group { by: GroupBy::Sender, of: of.parse().ok()? },
+                _ => return None,
+            }),
+        };
+        as_given_out(Self { newest, score, place, group }, text)
     }
-    text.parse().map_err(|_| forged())
 }
 
 impl FromStr for SearchToken {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut parts = text.strip_prefix("q1_").ok_or_else(forged)?.split('_');
-        let mut next = || number(parts.next().unwrap_or_default());
-        let (newest, score, place) = (next()?, next()?, next()?);
-        let group = match parts.next() {
-            None => None,
-            Some(group) => Some(match (group.strip_prefix('r'), group.strip_prefix('s')) {
-                (Some(of), _) => Group { by: GroupBy::Room, of: number(of)? },
-                (_, Some(of)) => Group { by: GroupBy::Sender, of: number(of)? },
-                _ => return Err(forged()),
-            }),
-        };
-        if parts.next().is_some() {
-            return Err(forged());
-        }
-        Ok(Self { newest, score, place, group })
+        Self::read(text).ok_or_else(forged)
     }
 }
 
@@ -105,6 +101,9 @@ mod tests {
             "q1_1_2_3_4",
             "q1_1_2_3_r",
             "q1_1_2_3_r1_2",
+            "q1_+1_2_3",
+            "q1_1_02_3",
+            "q1_1_2_3_r+1",
             "q2_1_2_3",
             "q1_1_2_--3",
         ] {

@@ -5,6 +5,7 @@
 //! happens in them, this does not change and nothing is written.
 
 use super::wanted::RequiredState;
+use kontor_model::position::as_given_out;
 use kontor_model::{Error, Nid, Pos, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -183,7 +184,7 @@ impl State {
 
 /// Up to where a connection was told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
     /// Everything up to here.
     pub pos: Pos,
     /// Changes of typing up to here, if `process` is the reader's own.
@@ -194,7 +195,7 @@ pub(super) struct Place {
 
 /// Where a connection stands: `k1_{state}_{pos}_{ephemeral}_{process}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Token {
+pub struct Token {
     /// What the connection was told; 0 = nothing that is worth remembering.
     pub state: Nid,
     /// Up to where.
@@ -221,7 +222,8 @@ impl FromStr for Token {
         let process = Some(process).filter(|text| text.len() <= 16);
         let process = process.and_then(|text| u64::from_str_radix(text, 16).ok());
         let process = process.ok_or_else(super::unknown_pos)?;
-        Ok(Self { state: number(state)?, at: Place { pos: Pos(number(pos)?), ephemeral, process } })
+        let token = Self { state: number(state)?, at: Place { pos: Pos(number(pos)?), ephemeral, process } };
+        as_given_out(token, text).ok_or_else(super::unknown_pos)
     }
 }
 
@@ -251,7 +253,18 @@ mod tests {
         let at = Place { pos: Pos(42), ephemeral: 7, process: 0xfeed };
         let token = Token { state: 5, at };
         assert_eq!(token.to_string().parse::<Token>().unwrap(), token);
-        for forged in ["", "k1_", "k1_5", "k1_-5_1_1_1", "k1_x_1_1_1", "s1_1_1_1", "k1_5_1_1", "k1_5_1_1_g"] {
+        for forged in [
+            "",
+            "k1_",
+            "k1_5",
+            "k1_-5_1_1_1",
+            "k1_x_1_1_1",
+            "s1_1_1_1",
+            "k1_5_1_1",
+            "k1_5_1_1_g",
+            "k1_5_1_1_+a",
+            "k1_05_1_1_a",
+        ] {
             let refused = forged.parse::<Token>().unwrap_err();
             assert_eq!(refused.code, kontor_model::Code::UnknownPos, "{forged}");
         }

@@ -15,7 +15,7 @@ mod filters;
 mod history;
 mod keys;
 pub(crate) mod login;
-pub(crate) mod media;
+pub mod media;
 mod members;
 mod membership;
 mod notifications;

@@ -9,7 +9,7 @@ mod render;
 mod size;
 
 /// Width and height of a picture as it is seen, by its header alone; `None` when it cannot be read.
-pub(crate) fn dimensions(bytes: &[u8], kind: Kind) -> Option<(u32, u32)> {
+pub fn dimensions(bytes: &[u8], kind: Kind) -> Option<(u32, u32)> {
     decode::open(std::io::Cursor::new(bytes), kind).ok().map(|opened| opened.seen_size())
 }
 
@@ -25,7 +25,7 @@ use crate::find::Found;
 use crate::kind::Kind;
 use decode::unprocessable;
 use kontor_model::{Code, Error, Result};
-use render::{Rendered, render};
+pub use render::{Rendered, render};
 use std::borrow::Cow;
 use std::io::{BufReader, Write};
 use std::sync::{Arc, Mutex};

@@ -20,7 +20,7 @@ const LARGE: u64 = 64 << 20;
 
 /// What became of a picture.
 #[derive(Debug)]
-pub(crate) enum Rendered {
+pub enum Rendered {
     /// It is no larger than asked for: it serves as its own thumbnail.
     Original,
     /// A JPEG.
@@ -33,7 +33,7 @@ pub(crate) enum Rendered {
 ///
 /// # Errors
 /// `Unprocessable` when it cannot be read, `TooLarge` when it is over the limits.
-pub(crate) fn render<R: BufRead + Seek>(
+pub fn render<R: BufRead + Seek>(
     reader: R,
     kind: Kind,
     wanted: Wanted,

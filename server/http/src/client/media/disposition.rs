@@ -4,7 +4,7 @@ use axum::http::HeaderValue;
 
 /// The field (RFC 6266). Names beyond plain ASCII are written twice: for old clients with `_` in
 /// the place of what they cannot read, and as RFC 8187 says.
-pub(super) fn disposition(inline: bool, name: Option<&str>) -> HeaderValue {
+pub fn disposition(inline: bool, name: Option<&str>) -> HeaderValue {
     let how = if inline { "inline" } else { "attachment" };
     let text = match name {
         None => how.to_owned(),

@@ -2,10 +2,10 @@
 //! streams, ranges, fields of the answer. What a file is and who may have it is the department's.
 
 mod answer;
-mod disposition;
+pub mod disposition;
 mod download;
 mod preview;
-mod ranges;
+pub mod ranges;
 mod session;
 mod upload;
 

@@ -7,7 +7,7 @@ const MAX_PARTS: usize = 16;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub enum Wanted {
     /// Everything: nothing else is asked for, or in a way that is to be ignored.
     Whole,
     /// These parts, in this order; none is empty, and together they are no longer than the file.
@@ -17,7 +17,7 @@ pub(super) enum Wanted {
 }
 
 /// Reads the field for a file of `size` bytes.
-pub(super) fn wanted(field: &str, size: u64) -> Wanted {
+pub fn wanted(field: &str, size: u64) -> Wanted {
     let Some(list) = field.split_once('=').filter(|(unit, _)| unit.trim().eq_ignore_ascii_case("bytes"))
     else {
         return Wanted::Whole;
