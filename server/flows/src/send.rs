@@ -74,7 +74,14 @@ impl Flows {
             {
                 return Ok(sent);
             }
-            self.check_annotation(by, kind, &annotation).await?;
+            if let Err(error) = self.check_annotation(by, kind, &annotation).await {
+                // The same request, sent twice at once, may have given it just now.
+                let sent = match &txn {
+                    Some(txn) => self.already_sent(txn).await?,
+                    None => None,
+                };
+                return sent.ok_or(error);
+            }
         }
         self.check_thread(&content).await?;
         let draft = Draft::message(kind, content, by.requester.user_id.clone(), by.now);
