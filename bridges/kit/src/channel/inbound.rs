@@ -40,6 +40,8 @@ pub enum Part {
     Typing(bool),
     /// What the network or the customer says about the customer.
     Profile(Profile),
+    /// What the customer agreed to by an explicit act, or took back.
+    Consents(Vec<Consent>),
     /// The customer has a new id in the network.
     Moved {
         /// The new id. The lane stays.
@@ -51,6 +53,8 @@ pub enum Part {
         remote: Option<String>,
         /// What it was, in the network's words, such as `poll`.
         what: String,
+        /// Who the customer is, if it may be the first thing in its conversation.
+        from: Option<Profile>,
     },
     /// A notice about the conversation, in plain words: a rating, a form, a closed chat.
     Notice {
@@ -58,6 +62,8 @@ pub enum Part {
         text: String,
         /// Machine-readable facts for the event, under `dev.kontor.*` names.
         facts: serde_json::Map<String, serde_json::Value>,
+        /// Who the customer is, if it may be the first thing in its conversation.
+        from: Option<Profile>,
     },
     /// Known and of no interest.
     Ignore,
@@ -219,6 +225,36 @@ pub struct Claim {
     pub trust: Trust,
     /// Where it comes from.
     pub source: Source,
+}
+
+/// Something that the customer agreed to by an explicit act, or took back. What is silent or was ticked
+/// already is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// What for, such as `marketing_email`.
+    pub purpose: String,
+    /// Given or taken back.
+    pub state: ConsentState,
+    /// Version of the text that was shown.
+    pub text_version: String,
+    /// SHA-256 of that text, 64 hexadecimal digits.
+    pub text_sha256: String,
+    /// What the customer did, such as `ticked`.
+    pub act: String,
+    /// Where it comes from.
+    pub source: Source,
+    /// When, milliseconds.
+    pub given_at: Ms,
+}
+
+/// Whether something was agreed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentState {
+    /// It was.
+    Given,
+    /// It was, and is no longer.
+    Withdrawn,
 }
 
 /// How far to believe a claim.

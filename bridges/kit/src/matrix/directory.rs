@@ -1,7 +1,7 @@
 //! The company's side of a conversation: contact, ghost and room, opened by the server itself.
 
 use super::client::{As, HomeError, Homeserver};
-use crate::channel::{Claim, Profile};
+use crate::channel::{Claim, Consent, Profile};
 use async_trait::async_trait;
 use kontor_model::{Error, Language, Result};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,15 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// As [`Directory::open`].
     async fn claims(&self, conversation: &str, claims: &[Claim]) -> Result<()>;
+
+    /// Records what the customer agreed to, or took back.
+    ///
+    /// # Errors
+    /// As [`Directory::open`].
+    async fn consents(&self, conversation: &str, consents: &[Consent]) -> Result<()> {
+        let _ = (conversation, consents);
+        Err(Error::internal("this directory records no consents"))
+    }
 
     /// Tells how the channel is.
     ///
@@ -131,6 +140,12 @@ impl Directory for CompanyApi {
     async fn claims(&self, conversation: &str, claims: &[Claim]) -> Result<()> {
         let path = format!("/conversations/{}/claims", segment(conversation));
         self.call("POST", &path, &json!({ "claims": claims })).await?;
+        Ok(())
+    }
+
+    async fn consents(&self, conversation: &str, consents: &[Consent]) -> Result<()> {
+        let path = format!("/conversations/{}/consents", segment(conversation));
+        self.call("POST", &path, &json!({ "consents": consents })).await?;
         Ok(())
     }
 
