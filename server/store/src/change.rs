@@ -4,6 +4,9 @@ use crate::table::Table;
 use crate::value::Value;
 use kontor_model::Nid;
 
+/// The numeric id of no user: those who wait for it hear what belongs to nobody.
+pub const NOBODY: Nid = 0;
+
 /// What a stream position is about; watchers choose by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i64)]
@@ -34,6 +37,13 @@ pub enum Stream {
     KeySignatures = 12,
     /// A user's pushers changed.
     Pushers = 11,
+    /// Aliases of a room came or went. `user` is the room's own numeric id, which no user has: only those
+    /// who follow everything hear it.
+    Alias = 13,
+    /// Application services came or went. `user` is [`NOBODY`].
+    Services = 14,
+    /// Something about a contact changed that webhooks are told of. `user` is [`NOBODY`].
+    Contact = 15,
 }
 
 impl Stream {
@@ -51,6 +61,9 @@ impl Stream {
             Self::KeyCounts,
             Self::KeySignatures,
             Self::Pushers,
+            Self::Alias,
+            Self::Services,
+            Self::Contact,
         ]
         .into_iter()
         .find(|stream| *stream as i64 == number)

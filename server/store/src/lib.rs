@@ -5,11 +5,12 @@
 //! it [`Change`]s: plain data, no IO. What may not enter: rules of Matrix or of the company; this
 //! crate stores what it is given and tells what it has.
 //!
-//! One folder per department holds its rows and its queries ([`rooms`], [`identity`], [`media`]).
+//! One folder per department holds its rows and its queries ([`rooms`], [`identity`], [`contacts`], [`media`]).
 
 pub mod audit;
 pub mod change;
 pub mod check;
+pub mod contacts;
 mod db;
 mod dialect;
 pub mod follower;

@@ -18,6 +18,8 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("sliding", include_str!("../migrations/0008_sliding.sql")),
     ("push", include_str!("../migrations/0011_push.sql")),
     ("delayed", include_str!("../migrations/0010_delayed.sql")),
+    ("application_services", include_str!("../migrations/0013_application_services.sql")),
+    ("contacts", include_str!("../migrations/0014_contacts.sql")),
 ];
 
 /// Brings the schema up to date; returns how many migrations were applied.

@@ -130,6 +130,22 @@ tables! {
         "device_display_name", "profile_tag", "lang", "url", "data", "set_ts", "owed_pos"];
     UrlPreview = "url_preview" Replace ["digest"] ["preview", "fetched_ts", "expires_ts"];
     UrlPreviewPicture = "url_preview_picture" Replace ["media_nid"] ["until_ts"];
+    Channel = "channel" Refuse ["channel_id"] ["kind", "account", "shown_name", "service_id", "language",
+        "exclusive", "visibility", "version", "created_ts", "health", "health_ts"];
+    ChannelMember = "channel_member" Replace ["channel_id", "user_nid"] ["leaving"];
+    Contact = "contact" Refuse ["contact_id"] ["redirect_to", "kind", "stage", "owner_nid", "team",
+        "visibility", "language", "version", "created_ts", "updated_ts"];
+    ContactField = "contact_field" Replace ["contact_id", "field", "source"] ["value", "trust", "ts"];
+    ContactIdentity = "contact_identity" Refuse ["identity_nid"] ["contact_id", "channel_id", "account",
+        "id_type", "external_id", "state", "ghost_nid", "first_seen_ts", "last_seen_ts"];
+    ContactIdentityAlias = "contact_identity_alias" Refuse ["channel_id", "account", "id_type",
+        "external_id"] ["identity_nid", "since_ts"];
+    Conversation = "conversation" Refuse ["conversation_id"] ["identity_nid", "channel_id", "lane", "room_nid",
+        "backstage_nid", "status", "snoozed_until_ts", "assignee_nid", "unassigned_ts", "exclusive",
+        "waits_ts", "last_answered_ts", "opened_ts", "version"];
+    Consent = "consent" Keep ["consent_nid"] ["contact_id", "conversation_id", "purpose", "state",
+        "text_version", "text_sha256", "act", "source", "event_id", "given_ts", "recorded_ts"];
+    Webhook = "webhook" Refuse ["webhook_id"] ["url", "secret", "kinds", "created_ts"];
 }
 
 /// Rows of one statement. Fixed, so that statements stay prepared; below SQLite's 32,766 parameters.

@@ -1,0 +1,208 @@
+//! The contact card: which of many values of a field is shown, and changing a card.
+
+use crate::{Contacts, one_of, text};
+use kontor_model::{Code, Error, Language, Nid, Result};
+use kontor_store::Change;
+use kontor_store::audit::{Action, Actor, Audit};
+use kontor_store::contacts::cards::{self, ContactRow, FieldRow};
+use kontor_store::contacts::queue::Reader;
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
+/// Fields of the card's first form.
+pub const FIELDS: [&str; 5] = ["display_name", "phone", "email", "language", "page"];
+/// Kinds of contacts.
+pub const KINDS: [&str; 4] = ["person", "unknown", "line", "bot"];
+/// How near a contact is.
+pub const STAGES: [&str; 3] = ["visitor", "lead", "customer"];
+/// Who sees a contact.
+pub const VISIBILITIES: [&str; 3] = ["owner", "team", "all"];
+/// What an employee typed.
+const EMPLOYEE: &str = "employee";
+/// Longest value, bytes.
+const LONGEST: usize = 500;
+
+/// A contact as it is shown.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// The contact.
+    pub contact: ContactRow,
+    /// Of each field the value that is shown.
+    pub fields: BTreeMap<String, FieldRow>,
+}
+
+impl Card {
+    /// Chooses among all values of the fields of contacts.
+    pub fn all(contacts: Vec<ContactRow>, values: &[FieldRow]) -> Vec<Self> {
+        let card = |contact: ContactRow| {
+            let own: Vec<FieldRow> = values.iter().filter(|value| value.contact == contact.id).cloned().collect();
+            Self { fields: chosen(own), contact }
+        };
+        contacts.into_iter().map(card).collect()
+    }
+
+    /// The name, if one is known.
+    pub fn display_name(&self) -> Option<&str> {
+        self.fields.get("display_name").map(|field| field.value.as_str())
+    }
+}
+
+/// Of each field the value that is shown: what a person of the company set comes before what is more
+/// believable, and of equally good ones the newer.
+pub fn chosen(values: Vec<FieldRow>) -> BTreeMap<String, FieldRow> {
+    let rank = |value: &FieldRow| (value.source == EMPLOYEE, value.trust, value.ts);
+    let mut best: BTreeMap<String, FieldRow> = BTreeMap::new();
+    for value in values {
+        match best.get(&value.field) {
+            Some(known) if rank(known) >= rank(&value) => {}
+            _ => drop(best.insert(value.field.clone(), value)),
+        }
+    }
+    best
+}
+
+/// What is to change on a card. An absent field stays; `null` takes a value away.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patch {
+    /// person, unknown, line, bot.
+    pub kind: Option<String>,
+    /// visitor, lead, customer.
+    pub stage: Option<String>,
+    /// Whose contact it is, a user id.
+    #[serde(default, deserialize_with = "present")]
+    pub owner: Option<Option<String>>,
+    /// owner, team, all.
+    pub visibility: Option<String>,
+    /// Values of fields, set by the employee.
+    #[serde(default)]
+    pub fields: BTreeMap<String, Option<String>>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl Contacts {
+    /// A card, if the reader may see it.
+    ///
+    /// # Errors
+    /// `NotFound` otherwise.
+    pub async fn card(&self, reader: Reader, id: &str) -> Result<Card> {
+        let mut snapshot = self.store.snapshot().await?;
+        let contact = cards::by_id(&mut snapshot, reader, id).await?;
+        let contact = contact.ok_or_else(|| Error::not_found("There is no such contact."))?;
+        let values = cards::fields(&mut snapshot, &[id]).await?;
+        Ok(Card { contact, fields: chosen(values) })
+    }
+
+    /// Cards that the reader may see, after a contact, oldest first.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn cards(&self, reader: Reader, after: &str, limit: i64) -> Result<Vec<Card>> {
+        let mut snapshot = self.store.snapshot().await?;
+        let contacts = cards::page(&mut snapshot, reader, after, limit).await?;
+        let ids: Vec<&str> = contacts.iter().map(|contact| contact.id.as_str()).collect();
+        let values = cards::fields(&mut snapshot, &ids).await?;
+        Ok(Card::all(contacts, &values))
+    }
+
+    /// Plans a change of a card. `version` is the one that the employee saw. `owner` is the numeric id of
+    /// the patch's owner, if it names one. Submitting ends in `Conflict` when somebody was quicker.
+    ///
+    /// # Errors
+    /// `Conflict` when the card moved on; `InvalidParam` for what a card cannot say.
+    pub async fn patch_card(
+        &self,
+        card: &Card,
+        version: i64,
+        patch: &Patch,
+        owner: Option<Nid>,
+        actor: Actor,
+    ) -> Result<Change> {
+        let mut row = card.contact.clone();
+        if row.version != version {
+            return Err(moved());
+        }
+        if let Some(kind) = &patch.kind {
+            row.kind = one_of(kind, "kind", &KINDS)?.to_owned();
+        }
+        if let Some(stage) = &patch.stage {
+            row.stage = one_of(stage, "stage", &STAGES)?.to_owned();
+        }
+        if let Some(visibility) = &patch.visibility {
+            row.visibility = one_of(visibility, "visibility", &VISIBILITIES)?.to_owned();
+        }
+        if patch.owner.is_some() {
+            row.owner = owner;
+        }
+        let now = self.now();
+        let mut change = Change::default();
+        for (field, value) in &patch.fields {
+            let field = one_of(field, "fields", &FIELDS)?;
+            let value = value.as_deref().map(|value| text(value, field, LONGEST)).transpose()?;
+            if field == "language" {
+                if value.as_deref().is_some_and(|code| Language::of(code).is_none()) {
+                    return Err(Error::invalid_param("language must be one of: pl, uk, en."));
+                }
+                row.language.clone_from(&value);
+            }
+            match value {
+                None => change.clear_contact_field(&row.id, field, EMPLOYEE),
+                Some(value) => change.set_contact_field(&FieldRow {
+                    contact: row.id.clone(),
+                    field: field.to_owned(),
+                    source: EMPLOYEE.to_owned(),
+                    value,
+                    trust: 3,
+                    ts: now,
+                }),
+            }
+        }
+        change.change_contact(&row, now);
+        let mut audit = Audit::done(Action::ContactUpdate, actor, now).on("contact", row.id.as_str());
+        let fields: Vec<&String> = patch.fields.keys().collect();
+        audit.detail = Some(serde_json::json!({ "version": version, "fields": fields }).to_string());
+        change.audit(self.store.nid().await?, audit);
+        Ok(change)
+    }
+}
+
+/// The refusal of a change that was made on an old form of the thing.
+pub fn moved() -> Error {
+    Error::new(Code::Conflict, "Somebody else changed this meanwhile. Read it again, then change it.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(source: &str, text: &str, trust: i64, ts: i64) -> FieldRow {
+        FieldRow {
+            contact: "C".into(),
+            field: "phone".into(),
+            source: source.into(),
+            value: text.into(),
+            trust,
+            ts,
+        }
+    }
+
+    #[test]
+    fn what_the_company_set_comes_first_then_trust_then_age() {
+        let shown = |values: Vec<FieldRow>| chosen(values).remove("phone").unwrap().value;
+        assert_eq!(shown(vec![value("shop", "1", 3, 9), value("employee", "2", 0, 1)]), "2");
+        assert_eq!(shown(vec![value("form", "1", 0, 9), value("network", "2", 2, 1)]), "2");
+        assert_eq!(shown(vec![value("form", "1", 0, 9), value("customer", "2", 0, 10)]), "2");
+    }
+
+    #[test]
+    fn a_patch_tells_absent_from_null() {
+        let patch: Patch = serde_json::from_str(r#"{"owner":null,"fields":{"phone":null,"email":"a"}}"#).unwrap();
+        assert_eq!((patch.owner, patch.stage), (Some(None), None));
+        assert_eq!(patch.fields.get("phone"), Some(&None));
+        assert!(serde_json::from_str::<Patch>("{}").unwrap().owner.is_none());
+        assert!(serde_json::from_str::<Patch>(r#"{"id":"x"}"#).is_err());
+    }
+}

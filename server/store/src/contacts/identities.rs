@@ -1,0 +1,293 @@
+//! Addresses of customers, and what is said about them.
+
+use crate::Change;
+use crate::db::Source;
+use crate::table::Table;
+use crate::value::Row;
+use kontor_model::{Ms, Nid, Result};
+
+/// By what a network names a customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// The company's account.
+    pub account: &'a str,
+    /// What kind of id it is.
+    pub id_type: &'a str,
+    /// The id.
+    pub external_id: &'a str,
+}
+
+/// An address, with the conversation that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRow {
+    /// Numeric id.
+    pub identity: Nid,
+    /// The contact it belongs to, after all merges.
+    pub contact: String,
+    /// The user that writes for the customer.
+    pub ghost: String,
+    /// The conversation.
+    pub conversation: String,
+    /// The mirrored room, Matrix id.
+    pub room_id: String,
+    /// The contact's language, if known.
+    pub language: Option<String>,
+}
+
+/// The address of this key, or that had it before.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn known<S: Source>(source: &mut S, key: Key<'_>) -> Result<Option<KnownRow>> {
+    let sql = "SELECT i.identity_nid, coalesce(t.redirect_to, i.contact_id), g.text, v.conversation_id, r.room_id, \
+               t.language FROM (SELECT identity_nid FROM contact_identity \
+               WHERE channel_id = $1 AND account = $2 AND id_type = $3 AND external_id = $4 \
+               UNION SELECT identity_nid FROM contact_identity_alias \
+               WHERE channel_id = $1 AND account = $2 AND id_type = $3 AND external_id = $4) k \
+               JOIN contact_identity i ON i.identity_nid = k.identity_nid \
+               JOIN contact t ON t.contact_id = i.contact_id JOIN name g ON g.nid = i.ghost_nid \
+               JOIN conversation v ON v.identity_nid = i.identity_nid JOIN room r ON r.room_nid = v.room_nid";
+    let values =
+        vec![key.channel.into(), key.account.into(), key.id_type.into(), key.external_id.into()];
+    let row = source.first(sql, values).await?;
+    let read = |row: Row| {
+        Ok(KnownRow {
+            identity: row.int(0)?,
+            contact: row.text(1)?,
+            ghost: row.text(2)?,
+            conversation: row.text(3)?,
+            room_id: row.text(4)?,
+            language: row.text_opt(5)?,
+        })
+    };
+    row.map(read).transpose()
+}
+
+/// Something that is said about a contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimRow {
+    /// phone, email, vat, customer_no, …
+    pub kind: String,
+    /// In the form in which it is compared.
+    pub key: String,
+    /// As it was given.
+    pub value: String,
+    /// 0 claimed, 1 unaligned, 2 platform, 3 proven.
+    pub trust: i64,
+    /// Where it comes from.
+    pub source: String,
+    /// The event that shows it.
+    pub event_id: Option<String>,
+    /// Since when it is known.
+    pub since_ts: Ms,
+}
+
+/// What is said about a contact.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn claims<S: Source>(source: &mut S, contact: &str) -> Result<Vec<ClaimRow>> {
+    let sql = "SELECT kind, key, value, trust, source, event_id, since_ts FROM claim \
+               WHERE contact_id = $1 ORDER BY kind, key";
+    let read = |row: &Row| {
+        Ok(ClaimRow {
+            kind: row.text(0)?,
+            key: row.text(1)?,
+            value: row.text(2)?,
+            trust: row.int(3)?,
+            source: row.text(4)?,
+            event_id: row.text_opt(5)?,
+            since_ts: row.int(6)?,
+        })
+    };
+    source.all(sql, vec![contact.into()]).await?.iter().map(read).collect()
+}
+
+/// An address as the card shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityRow {
+    /// The channel.
+    pub channel: String,
+    /// The company's account.
+    pub account: String,
+    /// What kind of id it is.
+    pub id_type: String,
+    /// The id.
+    pub external_id: String,
+    /// live, dead, blocked.
+    pub state: String,
+    /// Its conversation.
+    pub conversation: String,
+    /// When the customer was last seen there.
+    pub last_seen_ts: Ms,
+}
+
+/// The addresses of a contact.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn of_contact<S: Source>(source: &mut S, contact: &str) -> Result<Vec<IdentityRow>> {
+    let sql = "SELECT i.channel_id, i.account, i.id_type, i.external_id, i.state, v.conversation_id, i.last_seen_ts \
+               FROM contact_identity i JOIN conversation v ON v.identity_nid = i.identity_nid \
+               WHERE i.contact_id = $1 ORDER BY i.identity_nid";
+    let read = |row: &Row| {
+        Ok(IdentityRow {
+            channel: row.text(0)?,
+            account: row.text(1)?,
+            id_type: row.text(2)?,
+            external_id: row.text(3)?,
+            state: row.text(4)?,
+            conversation: row.text(5)?,
+            last_seen_ts: row.int(6)?,
+        })
+    };
+    source.all(sql, vec![contact.into()]).await?.iter().map(read).collect()
+}
+
+/// An address to be noted.
+#[derive(Clone, Copy, Debug)]
+pub struct NewIdentity<'a> {
+    /// Numeric id.
+    pub identity: Nid,
+    /// Its key.
+    pub key: Key<'a>,
+    /// Whose it is.
+    pub contact: &'a str,
+    /// The user that writes for the customer.
+    pub ghost: Nid,
+    /// When.
+    pub now: Ms,
+}
+
+/// Something that a customer agreed to, or took back.
+#[derive(Clone, Debug)]
+pub struct ConsentRow {
+    /// What for.
+    pub purpose: String,
+    /// given, withdrawn.
+    pub state: String,
+    /// The text that was shown.
+    pub text_version: String,
+    /// Its hash, hexadecimal.
+    pub text_sha256: Option<String>,
+    /// What the person did.
+    pub act: String,
+    /// Where it comes from.
+    pub source: String,
+    /// The event that shows it.
+    pub event_id: Option<String>,
+    /// When the person did it.
+    pub given_ts: Ms,
+}
+
+/// What a contact agreed to and took back, oldest first.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn consents<S: Source>(source: &mut S, contact: &str) -> Result<Vec<ConsentRow>> {
+    let sql = "SELECT purpose, state, text_version, text_sha256, act, source, event_id, given_ts FROM consent \
+               WHERE contact_id = $1 ORDER BY given_ts, consent_nid";
+    let read = |row: &Row| {
+        Ok(ConsentRow {
+            purpose: row.text(0)?,
+            state: row.text(1)?,
+            text_version: row.text(2)?,
+            text_sha256: row.text_opt(3)?,
+            act: row.text(4)?,
+            source: row.text(5)?,
+            event_id: row.text_opt(6)?,
+            given_ts: row.int(7)?,
+        })
+    };
+    source.all(sql, vec![contact.into()]).await?.iter().map(read).collect()
+}
+
+impl Change {
+    /// Notes an address. One of the same key refuses the change with `Conflict`.
+    pub fn add_identity(&mut self, new: NewIdentity<'_>) {
+        self.insert(
+            Table::ContactIdentity,
+            vec![
+                new.identity.into(),
+                new.contact.into(),
+                new.key.channel.into(),
+                new.key.account.into(),
+                new.key.id_type.into(),
+                new.key.external_id.into(),
+                "live".into(),
+                new.ghost.into(),
+                new.now.into(),
+                new.now.into(),
+            ],
+        );
+    }
+
+    /// Notes that an address got a new id; the old one still leads to it. A taken id refuses the change
+    /// with `Conflict`.
+    pub fn rekey_identity(&mut self, identity: Nid, from: Key<'_>, to: Key<'_>, now: Ms) {
+        let values = |key: Key<'_>| -> Vec<crate::Value> {
+            vec![key.channel.into(), key.account.into(), key.id_type.into(), key.external_id.into()]
+        };
+        let mut old = values(from);
+        old.extend([identity.into(), now.into()]);
+        self.insert(Table::ContactIdentityAlias, old);
+        let mut new = values(to);
+        new.push(identity.into());
+        let sql = "UPDATE contact_identity SET channel_id = $1, account = $2, id_type = $3, external_id = $4 \
+                   WHERE identity_nid = $5";
+        self.guard(sql, new);
+    }
+
+    /// Notes that a customer was seen at an address.
+    pub fn see_identity(&mut self, identity: Nid, now: Ms) {
+        let sql = "UPDATE contact_identity SET last_seen_ts = $2 WHERE identity_nid = $1";
+        self.run(sql, vec![identity.into(), now.into()]);
+    }
+
+    /// Notes what is said about a contact; what was said with more trust stays.
+    pub fn add_claim(&mut self, contact: &str, claim: &ClaimRow) {
+        let verified = (claim.trust >= 3).then_some(claim.since_ts);
+        let sql = "INSERT INTO claim (contact_id, kind, key, value, trust, source, event_id, since_ts, verified_ts) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (contact_id, kind, key) DO UPDATE SET \
+                   value = excluded.value, trust = excluded.trust, source = excluded.source, \
+                   event_id = excluded.event_id, verified_ts = excluded.verified_ts \
+                   WHERE claim.trust < excluded.trust";
+        self.run(
+            sql,
+            vec![
+                contact.into(),
+                claim.kind.as_str().into(),
+                claim.key.as_str().into(),
+                claim.value.as_str().into(),
+                claim.trust.into(),
+                claim.source.as_str().into(),
+                claim.event_id.as_deref().into(),
+                claim.since_ts.into(),
+                verified.into(),
+            ],
+        );
+    }
+
+    /// Notes what a customer agreed to; the same act told twice is one.
+    pub fn add_consent(&mut self, nid: Nid, contact: &str, conversation: &str, consent: &ConsentRow, now: Ms) {
+        self.insert(
+            Table::Consent,
+            vec![
+                nid.into(),
+                contact.into(),
+                conversation.into(),
+                consent.purpose.as_str().into(),
+                consent.state.as_str().into(),
+                consent.text_version.as_str().into(),
+                consent.text_sha256.as_deref().into(),
+                consent.act.as_str().into(),
+                consent.source.as_str().into(),
+                consent.event_id.as_deref().into(),
+                consent.given_ts.into(),
+                now.into(),
+            ],
+        );
+    }
+}

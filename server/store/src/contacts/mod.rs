@@ -1,0 +1,12 @@
+//! Rows of the department of contacts.
+
+pub mod cards;
+pub mod channels;
+pub mod conversations;
+pub mod identities;
+pub mod queue;
+pub mod versions;
+pub mod webhooks;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+use super::cards::{self, ContactRow, FieldRow};
+use super::channels::{self, ChannelRow};
+use super::conversations::{self, NewConversation};
+use super::identities::{self, ClaimRow, ConsentRow, Key, NewIdentity};
+use super::queue::{self, Reader, Wanted};
+use super::webhooks::{self, News, WebhookRow};
+use super::versions;
+use crate::testing::{TestStore, stores};
+use crate::{Change, Store, Stream};
+use kontor_model::{Nid, Result};
+
+const KEY: Key<'_> = Key { channel: "web", account: "", id_type: "visitor", external_id: "v1" };
+
+async fn submit(store: &Store, act: impl FnOnce(&mut Change)) -> Result<()> {
+    let mut change = Change::default();
+    act(&mut change);
+    store.submit(change).await.map(|_| ())
+}
+
+fn channel() -> ChannelRow {
+    ChannelRow {
+        id: "web".into(),
+        kind: "webchat".into(),
+        account: String::new(),
+        name: "Shop".into(),
+        service: "web".into(),
+        language: "pl".into(),
+        exclusive: false,
+        visibility: "team".into(),
+        version: 1,
+        created_ts: 1,
+        health: None,
+        health_ts: None,
+    }
+}
+
+fn contact(id: &str, visibility: &str) -> ContactRow {
+    ContactRow {
+        id: id.into(),
+        redirect_to: None,
+        kind: "person".into(),
+        stage: "visitor".into(),
+        owner: None,
+        owner_id: None,
+        team: Some("web".into()),
+        visibility: visibility.into(),
+        language: None,
+        version: 1,
+        created_ts: 1,
+        updated_ts: 1,
+    }
+}
+
+/// A channel with one member and one conversation in rooms 501 and 502.
+async fn house(store: &TestStore, visibility: &str) -> (Nid, Nid) {
+    let (anna, ghost) = (store.name("@anna:x").await.unwrap(), store.name("@ghost:x").await.unwrap());
+    submit(store, |change| {
+        change.add_channel(&channel());
+        change.add_channel_members("web", &[anna]);
+        for (room, id) in [(501_i64, "!a"), (502, "!b")] {
+            change.run(
+                "INSERT INTO room (room_nid, room_id, version, revision, depth, extremities, linear, published, \
+                 created_ts) VALUES ($1, $2, '12', $1, 1, '[]', 1, 0, 1)",
+                vec![room.into(), id.into()],
+            );
+        }
+        change.add_contact(&contact("C1", visibility));
+        change.add_identity(NewIdentity { identity: 9, key: KEY, contact: "C1", ghost, now: 5 });
+        change.open_conversation(NewConversation {
+            id: "V1",
+            identity: 9,
+            channel: "web",
+            lane: "l",
+            room: 501,
+            backstage: 502,
+            exclusive: false,
+            now: 5,
+        });
+    })
+    .await
+    .unwrap();
+    (anna, ghost)
+}
+
+#[tokio::test]
+async fn a_known_address_leads_to_its_conversation_also_by_its_old_id() {
+    for store in stores().await {
+        house(&store, "team").await;
+        let mut reader = store.reader();
+        let known = identities::known(&mut reader, KEY).await.unwrap().unwrap();
+        assert_eq!((known.conversation.as_str(), known.contact.as_str(), known.room_id.as_str()), ("V1", "C1", "!a"));
+        let moved = Key { external_id: "v2", ..KEY };
+        submit(&store, |change| change.rekey_identity(9, KEY, moved, 7)).await.unwrap();
+        for key in [KEY, moved] {
+            assert_eq!(identities::known(&mut reader, key).await.unwrap().unwrap().identity, 9);
+        }
+        let again = NewIdentity { identity: 10, key: moved, contact: "C1", ghost: 1, now: 5 };
+        assert!(submit(&store, |change| change.add_identity(again)).await.unwrap_err().is_conflict());
+        assert_eq!(identities::of_contact(&mut reader, "C1").await.unwrap().len(), 1);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_said_with_more_trust_stays_and_an_act_is_recorded_once() {
+    for store in stores().await {
+        house(&store, "team").await;
+        let claim = |value: &str, trust| ClaimRow {
+            kind: "email".into(),
+            key: "a@x".into(),
+            value: value.into(),
+            trust,
+            source: "form".into(),
+            event_id: None,
+            since_ts: 3,
+        };
+        let consent = ConsentRow {
+            purpose: "contact".into(),
+            state: "given".into(),
+            text_version: "1".into(),
+            text_sha256: None,
+            act: "ticked".into(),
+            source: "form".into(),
+            event_id: None,
+            given_ts: 3,
+        };
+        for (nid, (value, trust)) in [("a@x", 0), ("A@x", 3), ("a@X", 1)].into_iter().enumerate() {
+            submit(&store, |change| {
+                change.add_claim("C1", &claim(value, trust));
+                change.add_consent(nid as i64, "C1", "V1", &consent, 9);
+            })
+            .await
+            .unwrap();
+        }
+        let mut reader = store.reader();
+        assert_eq!(identities::claims(&mut reader, "C1").await.unwrap(), [claim("A@x", 3)]);
+        assert_eq!(identities::consents(&mut reader, "C1").await.unwrap().len(), 1);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn only_those_who_may_see_a_contact_see_it_and_its_conversations() {
+    for (visibility, member, stranger) in [("team", true, false), ("owner", true, false), ("all", true, true)] {
+        for store in stores().await {
+            let (anna, _) = house(&store, visibility).await;
+            let bob = store.name("@bob:x").await.unwrap();
+            let mut reader = store.reader();
+            for (user, admin, sees) in [(anna, false, member), (bob, false, stranger), (bob, true, true)] {
+                let by = Reader { user, admin };
+                assert_eq!(cards::by_id(&mut reader, by, "C1").await.unwrap().is_some(), sees);
+                assert_eq!(cards::page(&mut reader, by, "", 9).await.unwrap().len(), usize::from(sees));
+                assert_eq!(queue::one(&mut reader, by, "V1").await.unwrap().is_some(), sees);
+                let wanted = Wanted { unassigned: true, ..Wanted::default() };
+                let listed = queue::by_opening(&mut reader, by, &wanted, "", 9).await.unwrap();
+                assert_eq!(listed.len(), usize::from(sees), "{visibility}");
+            }
+            submit(&store, |change| change.assign_conversation("V1", None, Some(bob), 9)).await.unwrap();
+            assert!(queue::one(&mut reader, Reader { user: bob, admin: false }, "V1").await.unwrap().is_some());
+            let seen = queue::one(&mut reader, Reader { user: anna, admin: false }, "V1").await.unwrap();
+            assert_eq!(seen.is_some(), visibility != "owner", "it is bob's now");
+            store.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_is_taken_once_and_its_clocks_run() {
+    for store in stores().await {
+        let (anna, _) = house(&store, "team").await;
+        let bob = store.name("@bob:x").await.unwrap();
+        let mut reader = store.reader();
+        let by = Reader { user: anna, admin: false };
+        submit(&store, |change| change.assign_conversation("V1", None, Some(anna), 9)).await.unwrap();
+        let late = submit(&store, |change| change.assign_conversation("V1", None, Some(bob), 9)).await;
+        assert!(late.unwrap_err().is_conflict());
+        submit(&store, |change| change.expect_owner("V1", bob)).await.unwrap();
+        let mut exclusive = channel();
+        exclusive.exclusive = true;
+        submit(&store, |change| change.change_channel(&exclusive)).await.unwrap();
+        assert!(submit(&store, |change| change.expect_owner("V1", bob)).await.unwrap_err().is_conflict());
+        submit(&store, |change| change.expect_owner("V1", anna)).await.unwrap();
+        submit(&store, |change| change.set_conversation_status("V1", 2, "snoozed", Some(50))).await.unwrap();
+        assert!(conversations::awake(&mut reader, 49, 9).await.unwrap().is_empty());
+        assert_eq!(conversations::awake(&mut reader, 50, 9).await.unwrap().len(), 1);
+        submit(&store, |change| change.customer_wrote("V1", 9, 20)).await.unwrap();
+        submit(&store, |change| change.customer_wrote("V1", 9, 30)).await.unwrap();
+        let row = conversations::of_room(&mut reader, 502).await.unwrap().unwrap();
+        assert_eq!((row.status.as_str(), row.waits_since, row.snoozed_until), ("open", Some(20), None));
+        assert_eq!((row.assignee, row.language.as_deref()), (Some(anna), Some("pl")));
+        let waiting = queue::by_waiting(&mut reader, by, &Wanted::default(), (0, ""), 9).await.unwrap();
+        assert_eq!(waiting.len(), 1);
+        assert!(queue::by_waiting(&mut reader, by, &Wanted::default(), (20, "V1"), 9).await.unwrap().is_empty());
+        submit(&store, |change| change.customer_answered("V1", 40)).await.unwrap();
+        let row = conversations::by_id(&mut reader, "V1").await.unwrap().unwrap();
+        assert_eq!((row.waits_since, row.last_answered), (None, Some(40)));
+        submit(&store, |change| change.move_conversation_room(501, 503)).await.unwrap();
+        assert!(conversations::of_room(&mut reader, 503).await.unwrap().is_none(), "there is no such room yet");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn members_are_found_missing_until_they_were_there_and_leave_when_taken_out() {
+    for store in stores().await {
+        let (anna, _) = house(&store, "team").await;
+        let mut reader = store.reader();
+        assert!(channels::missing(&mut reader, 1, 9).await.unwrap().is_empty(), "there is no such account");
+        submit(&store, |change| {
+            change.create_account(crate::identity::accounts::NewAccount {
+                user: anna,
+                admin: false,
+                guest: false,
+                user_type: None,
+                created_ts: 1,
+                password_hash: None,
+            });
+        })
+        .await
+        .unwrap();
+        assert_eq!(channels::missing(&mut reader, 1, 9).await.unwrap().len(), 2);
+        let member = |membership: &'static str, sender: i64| {
+            let store = &store;
+            async move {
+                submit(store, |change| {
+                    for room in [501_i64, 502] {
+                        let sql = "INSERT INTO membership (room_nid, user_nid, membership, event_nid, pos, ord, \
+                                   sender_nid, forgotten) VALUES ($1, $2, $3, 1, 1, 1, $4, 0) \
+                                   ON CONFLICT (room_nid, user_nid) DO UPDATE SET membership = $3, sender_nid = $4";
+                        change.run(sql, vec![room.into(), anna.into(), membership.into(), sender.into()]);
+                    }
+                })
+                .await
+                .unwrap();
+            }
+        };
+        member("leave", anna).await;
+        assert!(channels::missing(&mut reader, 1, 9).await.unwrap().is_empty(), "who leaves stays out");
+        member("leave", 1).await;
+        assert_eq!(channels::missing(&mut reader, 1, 9).await.unwrap().len(), 2);
+        member("join", anna).await;
+        assert!(conversations::is_backstage(&mut reader, anna).await.unwrap());
+        submit(&store, |change| change.take_out_of_channel("web", &[anna])).await.unwrap();
+        assert!(store.has_leaving_members().await.unwrap());
+        submit(&store, Change::forget_gone_members).await.unwrap();
+        assert_eq!(channels::leaving(&mut reader, 9).await.unwrap().len(), 2);
+        member("leave", 1).await;
+        submit(&store, Change::forget_gone_members).await.unwrap();
+        assert!(channels::members(&mut reader, Some("web")).await.unwrap().is_empty());
+        assert!(channels::members(&mut reader, None).await.unwrap().is_empty());
+        submit(&store, |change| change.set_channel_health("web", "{}", 4)).await.unwrap();
+        assert_eq!(channels::by_id(&mut reader, "web").await.unwrap().unwrap().health_ts, Some(4));
+        submit(&store, |change| change.remove_channel("web")).await.unwrap();
+        assert!(channels::all(&mut reader).await.unwrap().is_empty());
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_contact_changes_once_at_each_version_and_keeps_every_sources_value() {
+    for store in stores().await {
+        house(&store, "all").await;
+        let mut reader = store.reader();
+        let by = Reader { user: 1, admin: true };
+        let mut row = cards::by_id(&mut reader, by, "C1").await.unwrap().unwrap();
+        row.stage = "lead".into();
+        submit(&store, |change| change.change_contact(&row, 8)).await.unwrap();
+        assert!(submit(&store, |change| change.change_contact(&row, 9)).await.unwrap_err().is_conflict());
+        let field = |source: &str, value: &str| FieldRow {
+            contact: "C1".into(),
+            field: "phone".into(),
+            source: source.into(),
+            value: value.into(),
+            trust: 0,
+            ts: 1,
+        };
+        submit(&store, |change| {
+            change.set_contact_field(&field("form", "1"));
+            change.set_contact_field(&field("employee", "2"));
+        })
+        .await
+        .unwrap();
+        submit(&store, |change| change.set_contact_field(&field("form", "3"))).await.unwrap();
+        let found = cards::fields(&mut reader, &["C1"]).await.unwrap();
+        assert_eq!(found, [field("employee", "2"), field("form", "3")]);
+        submit(&store, |change| change.clear_contact_field("C1", "phone", "employee")).await.unwrap();
+        assert_eq!(cards::fields(&mut reader, &["C1"]).await.unwrap().len(), 1);
+        submit(&store, |change| change.touch_contact("C1", 20)).await.unwrap();
+        assert_eq!(cards::by_id(&mut reader, by, "C1").await.unwrap().unwrap().version, 3);
+        assert!(conversations::backstage_among(&mut reader, &[501, 502]).await.unwrap().is_empty());
+        assert_eq!(conversations::of_contact(&mut reader, "C1").await.unwrap().len(), 1);
+        assert!(conversations::account_kind(&mut reader, "@anna:x").await.unwrap().is_none());
+        assert!(versions::of_event(&mut reader, 501, "$e", 9).await.unwrap().is_empty());
+        submit(&store, |change| change.keep_version(77, 1, 1)).await.unwrap();
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn webhooks_hear_of_one_contact_in_order_and_of_others_meanwhile() {
+    for store in stores().await {
+        let hook = |id: &str, kinds: &str| WebhookRow {
+            id: id.into(),
+            url: "http://x".into(),
+            secret: "s".into(),
+            kinds: kinds.into(),
+            created_ts: 1,
+            waiting: 0,
+        };
+        submit(&store, |change| {
+            change.add_webhook(&hook("W1", r#"["message.received"]"#));
+            change.add_webhook(&hook("W2", r#"["contact.created"]"#));
+        })
+        .await
+        .unwrap();
+        for (delivery, contact, kind) in
+            [(9, "A", "message.received"), (8, "A", "message.received"), (7, "B", "message.received"), (6, "A", "contact")]
+        {
+            submit(&store, |change| {
+                let pos = change.position(Stream::Profile, None, Some(1));
+                change.tell_webhooks(News { delivery, kind, contact, body: "{}", now: 100 }, pos);
+            })
+            .await
+            .unwrap();
+        }
+        let mut reader = store.reader();
+        let due = async |reader: &mut crate::Reader, now| {
+            let rows = webhooks::due(reader, now, 9).await.unwrap();
+            rows.iter().map(|row| row.delivery).collect::<Vec<_>>()
+        };
+        assert_eq!(due(&mut reader, 100).await, [9, 7]);
+        submit(&store, |change| change.delay_delivery("W1", 9, 200)).await.unwrap();
+        assert_eq!(due(&mut reader, 150).await, [7], "the later news of A wait for the first");
+        submit(&store, |change| change.drop_delivery("W1", 9)).await.unwrap();
+        assert_eq!(due(&mut reader, 150).await, [8, 7]);
+        assert_eq!(webhooks::all(&mut reader).await.unwrap()[0].waiting, 2);
+        submit(&store, |change| change.drop_old_deliveries(101)).await.unwrap();
+        assert!(due(&mut reader, 150).await.is_empty());
+        submit(&store, |change| change.remove_webhook("W1")).await.unwrap();
+        assert_eq!(webhooks::all(&mut reader).await.unwrap().len(), 1);
+        store.close().await;
+    }
+}
