@@ -2,6 +2,7 @@
 //! others: users and rooms are its own.
 
 mod accounts;
+mod appservice;
 mod backup;
 mod calls;
 mod delayed;

@@ -31,14 +31,18 @@ impl Flows {
     /// The room that an alias points to.
     ///
     /// # Errors
-    /// `NotFound` without such an alias, or when it belongs to another server.
+    /// `NotFound` without such an alias, or when it belongs to another server; `TimedOut` when a service
+    /// does not say whether there is one.
     pub async fn resolve_alias(&self, alias: &RoomAliasId) -> Result<OwnedRoomId> {
         if alias.server_name() != self.settings.server_name {
             return Err(Error::not_found(format!(
                 "{alias} belongs to another server, and this server does not talk to others yet."
             )));
         }
-        let row = directory::target(&mut self.store.reader(), alias.as_str()).await?;
+        let mut row = directory::target(&mut self.store.reader(), alias.as_str()).await?;
+        if row.is_none() && self.ask_for_alias(alias).await? {
+            row = directory::target(&mut self.store.reader(), alias.as_str()).await?;
+        }
         let row = row.ok_or_else(|| no_alias(alias))?;
         OwnedRoomId::try_from(row.room_id).map_err(Error::internal)
     }
@@ -50,6 +54,7 @@ impl Flows {
     /// when the caller may not, `Conflict` for a taken alias.
     pub async fn add_alias(&self, by: &Caller<'_>, alias: &RoomAliasId, room_id: &RoomId) -> Result<()> {
         alias::belongs_to(alias, &self.settings.server_name)?;
+        self.check_alias_owner(by.requester, alias)?;
         let mut reader = self.store.reader();
         let room = head::room(&mut reader, room_id.as_str()).await?.ok_or_else(no_room)?.room;
         if self.settings.alias_needs_membership && !by.requester.admin {
@@ -75,12 +80,14 @@ impl Flows {
     /// `NotFound` without such an alias; `Forbidden` when the caller may not.
     pub async fn remove_alias(&self, by: &Caller<'_>, alias: &RoomAliasId) -> Result<()> {
         alias::belongs_to(alias, &self.settings.server_name)?;
+        self.check_alias_owner(by.requester, alias)?;
         let row = directory::target(&mut self.store.reader(), alias.as_str()).await?;
         let row = row.ok_or_else(|| no_alias(alias))?;
         let room_id = OwnedRoomId::try_from(row.room_id).map_err(Error::internal)?;
         let head = self.rooms.lanes.peek(&room_id).await?;
         let speaks = speaks_for(&head, by.requester);
-        if row.creator != by.requester.user && !by.requester.admin && !speaks {
+        let own = by.requester.service.is_some();
+        if row.creator != by.requester.user && !by.requester.admin && !speaks && !own {
             return Err(Error::forbidden("Only who made an alias, or has the power to, may remove it."));
         }
         let mut change = Change::default();
@@ -103,6 +110,26 @@ impl Flows {
         Ok(())
     }
 
+    /// Fails unless the caller may make or remove such an alias at all: people keep out of what is a
+    /// service's own, and services keep to their own (application service API, "Server admin style
+    /// permissions").
+    ///
+    /// # Errors
+    /// `Exclusive`.
+    pub(crate) fn check_alias_owner(&self, by: &Requester, alias: &RoomAliasId) -> Result<()> {
+        let known = self.identity.services().now();
+        let own = by.service.as_deref();
+        if own.and_then(|id| known.by_id(id)).is_some_and(|service| !service.has_alias(alias)) {
+            let message = "This alias is outside the application service's namespaces.";
+            return Err(Error::new(Code::Exclusive, message));
+        }
+        if known.keeps_alias(alias, own) {
+            let message = "This alias is kept for rooms of another network. Choose another.";
+            return Err(Error::new(Code::Exclusive, message));
+        }
+        Ok(())
+    }
+
     /// Whether the room directory shows a room.
     ///
     /// # Errors
@@ -119,6 +146,9 @@ impl Flows {
     pub async fn publish(&self, by: &Caller<'_>, room_id: &RoomId, published: bool) -> Result<()> {
         let head = self.rooms.lanes.peek(room_id).await?;
         if published {
+            if crate::conversation::kind(&head).is_some() {
+                return Err(Error::forbidden("Rooms of conversations with customers are in no directory."));
+            }
             self.check_publisher(by.requester)?;
         }
         if !by.requester.admin && !speaks_for(&head, by.requester) {

@@ -3,7 +3,7 @@
 
 use crate::Flows;
 use crate::caller::Caller;
-use kontor_model::{Code, Error, Ms, Result, RoomVersion, ids};
+use kontor_model::{Code, Error, Ms, Requester, Result, RoomVersion, ids};
 use kontor_rooms::create::{Creation, InitialState, empty};
 use kontor_rooms::member::Person;
 use kontor_rooms::presets::Preset;
@@ -68,6 +68,9 @@ impl Flows {
         if wish.public {
             self.check_publisher(by.requester)?;
         }
+        if crate::conversation::is_company_type(&wish.creation_content) {
+            return Err(Error::forbidden("Rooms of this type are made by the server itself."));
+        }
         for _ in 0..TRIES {
             match self.make_room(by, wish.clone(), self.moments.next(by.now)).await {
                 Err(error) if error.is_conflict() => {}
@@ -80,7 +83,7 @@ impl Flows {
     /// Makes a room at a moment. `Conflict` means that its maker made a room just like it at the same
     /// moment through another process.
     async fn make_room(&self, by: &Caller<'_>, wish: NewRoom, now: Ms) -> Result<OwnedRoomId> {
-        let alias = self.free_alias(wish.alias.as_deref()).await?;
+        let alias = self.free_alias(by.requester, wish.alias.as_deref()).await?;
         let published = wish.public;
         let creation = Creation { now, ..self.creation(by, wish, alias.clone()).await? };
         let room = self.store.nid().await?;
@@ -131,9 +134,10 @@ impl Flows {
         })
     }
 
-    async fn free_alias(&self, localpart: Option<&str>) -> Result<Option<OwnedRoomAliasId>> {
+    async fn free_alias(&self, by: &Requester, localpart: Option<&str>) -> Result<Option<OwnedRoomAliasId>> {
         let Some(localpart) = localpart else { return Ok(None) };
         let alias = alias::local(localpart, &self.settings.server_name)?;
+        self.check_alias_owner(by, &alias)?;
         match directory::target(&mut self.store.reader(), alias.as_str()).await? {
             Some(_) => Err(taken()),
             None => Ok(Some(alias)),

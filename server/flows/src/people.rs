@@ -8,7 +8,7 @@ use kontor_store::identity::people::{self, PersonRow};
 use ruma::{OwnedUserId, UserId};
 use std::collections::HashMap;
 
-fn profile(row: &PersonRow) -> Profile {
+pub(crate) fn profile(row: &PersonRow) -> Profile {
     let text = |json: &Option<String>| json.as_deref().and_then(|json| serde_json::from_str(json).ok());
     Profile { displayname: text(&row.displayname), avatar_url: text(&row.avatar_url) }
 }
@@ -23,11 +23,26 @@ impl Flows {
         Ok(rows.first().map(profile).unwrap_or_default())
     }
 
+    /// Whether an application service made any of the users who do not exist yet.
+    async fn make_missing(
+        &self,
+        inviter: &UserId,
+        users: &[OwnedUserId],
+        known: &[PersonRow],
+    ) -> Result<bool> {
+        let mut made = false;
+        for user in users.iter().filter(|user| !known.iter().any(|row| row.user_id == user.as_str())) {
+            made |= self.ask_for_user(user, inviter).await?;
+        }
+        Ok(made)
+    }
+
     /// Those of the users whom somebody can invite, each once, in the order given.
     ///
     /// # Errors
     /// `Forbidden` for users of other servers, `NotFound` for users who do not exist,
-    /// `InviteBlocked` for those who take no invitations.
+    /// `InviteBlocked` for those who take no invitations, `TimedOut` when a service does not say whether
+    /// there is such a user.
     pub(crate) async fn invitable(&self, inviter: &UserId, users: &[OwnedUserId]) -> Result<Vec<Person>> {
         let server = &self.settings.server_name;
         if let Some(foreign) = users.iter().find(|user| user.server_name() != server) {
@@ -36,7 +51,10 @@ impl Flows {
             )));
         }
         let mut reader = self.store.reader();
-        let rows = people::by_user_ids(&mut reader, users).await?;
+        let mut rows = people::by_user_ids(&mut reader, users).await?;
+        if self.make_missing(inviter, users, &rows).await? {
+            rows = people::by_user_ids(&mut reader, users).await?;
+        }
         let rules = people::invite_rules(&mut reader, users).await?;
         let mut found: HashMap<_, _> = rows.into_iter().map(|row| (row.user_id.clone(), row)).collect();
         let mut people: Vec<Person> = Vec::with_capacity(users.len());

@@ -4,7 +4,7 @@
 //! disk. When another process was quicker, the events are built again on the new state.
 
 use crate::Flows;
-use kontor_model::{Code, Draft, Error, Nid, Result};
+use kontor_model::{Code, Draft, Error, Ms, Nid, Result};
 use kontor_rooms::{Chain, Head, Lane};
 use kontor_store::audit::{Actor, Audit};
 use kontor_store::rooms::events::{self, NewTxn};
@@ -26,12 +26,14 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct Txn {
     /// Who sends.
     pub user: Nid,
-    /// The device.
+    /// The device, or the application service.
     pub scope: String,
     /// SHA-256 of the request path.
     pub digest: Vec<u8>,
     /// The transaction id itself, which the sender's own device is shown again.
     pub txn_id: String,
+    /// How long it is remembered, milliseconds.
+    pub kept: Ms,
 }
 
 /// A condition on the room as it stands.
@@ -109,7 +111,13 @@ impl Flows {
             }
             // The same request may have been answered before the room changed, or by a process
             // whose answer was lost.
-            Err(error) => self.sent_before(txn).await?.map(|id| vec![id]).ok_or(error),
+            Err(error) => match self.sent_before(txn).await? {
+                Some(id) => Ok(vec![id]),
+                None => {
+                    self.tell_whose_it_is(&error).await;
+                    Err(error)
+                }
+            },
         }
     }
 
@@ -178,6 +186,7 @@ impl Flows {
         let mut chain = Chain::on(lane.head()?);
         self.push_all(&mut chain, &post.drafts, post.actor.as_ref()).await?;
         self.push_all(&mut chain, &decided, post.actor.as_ref()).await?;
+        self.at_door(&mut chain).await?;
         if chain.events().is_empty() {
             return Ok(None);
         }
@@ -190,7 +199,7 @@ impl Flows {
                 txn_id: &txn.txn_id,
                 event: event.nid,
                 event_id: event.pdu.event_id.as_str(),
-                ts: now,
+                until_ts: now + txn.kept,
             });
         }
         for audit in &post.audit {
@@ -221,6 +230,7 @@ impl Flows {
         actor: Option<&Actor>,
     ) -> Result<()> {
         for draft in drafts {
+            self.check_company(chain.head(), draft).await?;
             let named = actor.zip(kontor_rooms::audited::action(chain.head(), draft));
             let nids = self.rooms.nids(draft).await?;
             let now = self.clock.now();

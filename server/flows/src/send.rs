@@ -3,10 +3,15 @@
 use crate::Flows;
 use crate::caller::Caller;
 use crate::post::{Post, Rows, Txn, first};
-use kontor_model::{Code, Draft, Error, Result, ids};
+use kontor_model::{Code, Draft, Error, Ms, Requester, Result, ids};
 use kontor_store::rooms::{events, redaction, relations};
 use ruma::{CanonicalJsonObject, CanonicalJsonValue, OwnedEventId, RoomId};
 use sha2::{Digest, Sha256};
+
+/// How long a client's transaction id is remembered: 30 days.
+const KEPT: Ms = 30 * 86_400_000;
+/// As [`KEPT`], of an application service: its own queue may wait longer than anybody's patience.
+const KEPT_OF_SERVICES: Ms = 180 * 86_400_000;
 
 /// A message event to be sent.
 #[derive(Debug)]
@@ -32,12 +37,14 @@ pub(crate) fn transaction(by: &Caller<'_>, path: &[&str], txn_id: &str) -> Resul
         digest.update((segment.len() as u64).to_be_bytes());
         digest.update(segment.as_bytes());
     }
-    Ok(Txn {
-        user: by.requester.user,
-        scope: by.requester.device_id.to_string(),
-        digest: digest.finalize().to_vec(),
-        txn_id: txn_id.to_owned(),
-    })
+    let Requester { user, device_id, service, .. } = by.requester;
+    let (scope, kept) = match service {
+        None => (device_id.to_string(), KEPT),
+        Some(service) if device_id.as_str().is_empty() => (format!("as:{service}"), KEPT_OF_SERVICES),
+        Some(service) => (format!("as:{service}/{device_id}"), KEPT_OF_SERVICES),
+    };
+    let digest = digest.finalize().to_vec();
+    Ok(Txn { user: *user, scope, digest, txn_id: txn_id.to_owned(), kept })
 }
 
 impl Flows {

@@ -95,6 +95,18 @@ impl Town {
     }
 }
 
+/// Where no application service is.
+struct Nobody;
+
+impl crate::appservice::Link for Nobody {
+    fn call<'a>(
+        &'a self,
+        _: crate::appservice::link::Call<'a>,
+    ) -> futures_util::future::BoxFuture<'a, crate::appservice::link::Reply> {
+        Box::pin(async { crate::appservice::link::Reply::Unreachable("nobody is there".to_owned()) })
+    }
+}
+
 /// The caller of a procedure.
 pub fn by(requester: &Requester) -> Caller<'_> {
     let actor = Actor { user: Some(requester.user), ..Actor::default() };
@@ -111,11 +123,13 @@ fn process(store: &Store, random: &Arc<dyn Random>) -> Flows {
     Flows {
         rooms: Arc::new(Rooms::new(store.clone(), clock.clone(), &**random, signer)),
         identity: Arc::new(Identity::new(store.clone(), clock.clone(), random.clone(), options)),
+        contacts: Arc::new(kontor_contacts::Contacts::new(store.clone(), clock.clone(), random.clone())),
         store: store.clone(),
         clock,
         random: random.clone(),
         settings: Settings {
             server_name,
+            public_base_url: "http://x".into(),
             default_room_version: "12".into(),
             alias_needs_membership: true,
             only_admins_publish: false,
@@ -123,6 +137,7 @@ fn process(store: &Store, random: &Arc<dyn Random>) -> Flows {
             forget_on_leave: false,
         },
         judge: Arc::new(crate::notify::UsualRules),
+        services: crate::appservice::Ways::new(Arc::new(Nobody)),
         sliding: crate::sliding::Memory::default(),
         mail: crate::mail::Mail::default(),
         people: crate::user_directory::People::default(),

@@ -78,6 +78,8 @@ pub fn status_and_errcode(code: Code) -> (StatusCode, &'static str) {
         Code::ThreepidMediumNotSupported => (S::BAD_REQUEST, "M_THREEPID_MEDIUM_NOT_SUPPORTED"),
         Code::ServerNotTrusted => (S::BAD_REQUEST, "M_SERVER_NOT_TRUSTED"),
         Code::CannotLeaveServerNoticeRoom => (S::FORBIDDEN, "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM"),
+        Code::UnknownDevice => (S::BAD_REQUEST, "M_UNKNOWN_DEVICE"),
+        Code::TimedOut => (S::REQUEST_TIMEOUT, "M_UNKNOWN"),
         Code::Conflict => (S::CONFLICT, "M_UNKNOWN"),
         Code::Unavailable => (S::SERVICE_UNAVAILABLE, "M_UNKNOWN"),
         Code::Internal => (S::INTERNAL_SERVER_ERROR, "M_UNKNOWN"),

@@ -210,7 +210,9 @@ pub struct Caller {
 impl Caller {
     /// The caller as the audit log names it.
     pub fn actor(&self) -> Actor {
-        let (user, session) = (Some(self.requester.user), Some(self.requester.session));
+        // Application services act without a session.
+        let session = Some(self.requester.session).filter(|session| *session > 0);
+        let user = Some(self.requester.user);
         Actor { user, session, ..self.origin.actor() }
     }
 }
@@ -225,8 +227,17 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorResponse> {
         let app = Arc::<App>::from_ref(state);
         let token = access_token(parts).ok_or_else(missing_token)?;
-        let requester = app.identity.authenticate(&token).await?;
         let Ok(origin) = Origin::from_request_parts(parts, state).await;
+        let service = app.identity.services().now().by_token(&token).cloned();
+        if let Some(service) = service {
+            let requester = crate::services::requester(&app, &service, parts).await?;
+            if !requester.device_id.as_str().is_empty() {
+                app.identity.note_seen(&requester, origin.ip);
+            }
+            settle(&app).await?;
+            return Ok(Self { requester, origin });
+        }
+        let requester = app.identity.authenticate(&token).await?;
         app.limits.spend(&app, &requester)?;
         if requester.guest {
             crate::guests::admit(parts)?;
@@ -294,6 +305,10 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorResponse> {
         let app = Arc::<App>::from_ref(state);
         let token = access_token(parts).ok_or_else(missing_token)?;
+        if app.identity.services().now().by_token(&token).is_some() {
+            let message = "An application service has no session that could end. Remove its devices instead.";
+            return Err(Error::forbidden(message).into());
+        }
         let requester = app.identity.authenticate_to_leave(&token).await?;
         let Ok(origin) = Origin::from_request_parts(parts, state).await;
         Ok(Self(Caller { requester, origin }))

@@ -17,6 +17,7 @@ mod refused;
 pub mod respond;
 pub mod router;
 mod setup;
+mod services;
 mod suspended;
 
 pub use app::{App, Calls, Contact, Settings, Support, TurnCredentials};

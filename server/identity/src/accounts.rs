@@ -244,13 +244,19 @@ impl Identity {
     /// The user id of a new account, if it may have it.
     ///
     /// # Errors
-    /// `InvalidUsername` or `UserInUse`.
+    /// `InvalidUsername`, `UserInUse`, or `Exclusive` for names of the server and of application services.
     pub async fn free_name(&self, localpart: &str) -> Result<OwnedUserId> {
         let user_id = ids::new_user_id(&localpart.to_ascii_lowercase(), &self.options.server_name)?;
-        if crate::service::is_reserved(user_id.localpart()) {
+        if crate::service::is_reserved(user_id.localpart()) || self.is_company_name(user_id.localpart()) {
             return Err(Error::new(
                 Code::Exclusive,
                 "This user name belongs to the server itself. Choose another.",
+            ));
+        }
+        if self.services.now().keeps_user(user_id.as_str(), None) {
+            return Err(Error::new(
+                Code::Exclusive,
+                "This user name is kept for users of another network. Choose another.",
             ));
         }
         match accounts::by_user_id(&mut self.store.reader(), user_id.as_str()).await? {

@@ -6,6 +6,7 @@
 
 pub mod account_data;
 pub mod accounts;
+pub mod appservice;
 pub mod backup;
 mod deactivate;
 pub mod dehydrated;
@@ -60,6 +61,7 @@ pub struct Identity {
     pub(crate) presence: presence::Presence,
     pub(crate) push: push::listeners::Remembered,
     pub(crate) filters: filter::Parsed,
+    pub(crate) services: appservice::Services,
     /// Hash of the token that lets somebody become the first administrator.
     pub(crate) first_admin: Mutex<Option<tokens::Hash>>,
 }
@@ -76,6 +78,7 @@ impl Identity {
             presence: presence::Presence::default(),
             push: push::listeners::Remembered::default(),
             filters: filter::parsed(),
+            services: appservice::Services::new(options.services.clone()),
             first_admin: Mutex::new(None),
             store,
             clock,

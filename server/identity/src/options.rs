@@ -18,6 +18,10 @@ pub struct Options {
     pub mail: Option<Mail>,
     /// How long an access token works when its client can refresh it.
     pub access_token_life: Ms,
+    /// Localpart of the company's own user, who makes the rooms of conversations.
+    pub company_user: String,
+    /// Application services of the operator's files.
+    pub services: Vec<crate::appservice::FileService>,
 }
 
 impl Options {
@@ -33,6 +37,8 @@ impl Options {
             presence: false,
             mail: None,
             access_token_life: Self::ACCESS_TOKEN_LIFE,
+            company_user: "kontor".to_owned(),
+            services: Vec::new(),
         }
     }
 }

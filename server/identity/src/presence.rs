@@ -257,6 +257,7 @@ mod tests {
             admin: false,
             guest: false,
             suspended: false,
+            service: None,
         }
     }
 

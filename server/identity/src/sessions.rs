@@ -181,6 +181,7 @@ impl Identity {
             admin: row.session.admin,
             guest: row.session.guest,
             suspended: state == AccountState::Suspended,
+            service: None,
         };
         Ok((row, requester))
     }

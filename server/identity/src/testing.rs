@@ -104,6 +104,7 @@ impl House {
             admin: false,
             guest: false,
             suspended: false,
+            service: None,
         }
     }
 

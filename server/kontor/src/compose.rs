@@ -40,9 +40,50 @@ pub struct House {
     app: Arc<App>,
     exposition: Option<Exposition>,
     data_dir: Arc<Path>,
+    tasks: Tasks,
+}
+
+/// What happens although nobody asks.
+struct Tasks {
     housekeeping: JoinHandle<()>,
     indexing: JoinHandle<()>,
     push: JoinHandle<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Tasks {
+    fn begin(app: &Arc<App>, gateways: Arc<adapters::push::Gateways>, stopping: watch::Receiver<bool>) -> Self {
+        let keeping = Arc::clone(app);
+        let housekeeping = tokio::spawn(async move {
+            tokio::join!(
+                housekeeping::keep(Arc::clone(&keeping), stopping),
+                keeping.flows.keep_mailing(),
+                keeping.flows.keep_delayed(),
+                keeping.flows.keep_services(),
+            );
+        });
+        let flows = Arc::clone(&app.flows);
+        let indexing = tokio::spawn(async move { flows.follow_for_search().await });
+        let stop = app.flows.stop.subscribe();
+        let push = kontor_flows::push::follow(Arc::clone(&app.flows), gateways, stop.clone());
+        let serving = kontor_flows::appservice::follow(Arc::clone(&app.flows), stop);
+        Self { housekeeping, indexing, push: tokio::spawn(push), serving: tokio::spawn(serving) }
+    }
+
+    /// Waits until all of them ended.
+    async fn end(self) {
+        let ends = [
+            ("The search index was left with a panic.", self.indexing),
+            ("Push notifications were left with a panic.", self.push),
+            ("Telling application services was left with a panic.", self.serving),
+            ("Housekeeping ended with a panic.", self.housekeeping),
+        ];
+        for (message, task) in ends {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "{message}");
+            }
+        }
+    }
 }
 
 /// Opens the archive, brings its schema up to date, and makes sure that it is this server's.
@@ -87,6 +128,7 @@ impl House {
         let server_name = ServerName::parse(&config.top.server_name).map_err(|error| error.to_string())?;
         let key_file = config.top.signing_key.clone().unwrap_or_else(|| data_dir.join("signing.key"));
         let key = signing_key::load(&key_file, &SystemRandom)?;
+        let services = config::read_appservices(config)?;
         let store = open_store(config).await?;
         store.remember_erased().await.map_err(|error| sentence(&error))?;
         let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
@@ -94,7 +136,8 @@ impl House {
 
         let signer = Signer { server_name: server_name.clone(), key };
         let rooms = Arc::new(Rooms::new(store.clone(), clock.clone(), &*random, signer));
-        let options = departments::identity(config, server_name.clone());
+        let mut options = departments::identity(config, server_name.clone());
+        options.services = services;
         let identity = Arc::new(Identity::new(store.clone(), clock.clone(), random.clone(), options));
         let options = departments::media(config, server_name.clone());
         let media = Media::new(store.clone(), clock.clone(), random.clone(), options);
@@ -103,6 +146,7 @@ impl House {
         let authorities = Authorities::read(&config.outbound.extra_ca_files)?;
         let mail = mail::way(config, &authorities)?;
         let outbound = adapters::outbound(config, &authorities)?;
+        let link = Arc::new(adapters::appservice::Services(adapters::trusted(&authorities)?));
         let flows = Arc::new(Flows {
             store: store.clone(),
             rooms: rooms.clone(),
@@ -111,6 +155,7 @@ impl House {
             random: random.clone(),
             settings: departments::flows(config, server_name.clone()),
             judge: Arc::new(kontor_flows::notify::UsualRules),
+            services: kontor_flows::appservice::Ways::new(link),
             sliding: kontor_flows::sliding::Memory::default(),
             mail,
             people: kontor_flows::user_directory::People::default(),
@@ -122,35 +167,28 @@ impl House {
             moments: kontor_flows::create_room::Moments::default(),
             stop,
         });
+        flows.prepare_services().await.map_err(|error| sentence(&error))?;
         let settings = departments::http(config, server_name);
         let limits = Limits::default();
         let previews = config.media.url_previews.then(|| {
             let web = Arc::new(adapters::web::Pages(outbound.clone()));
             Arc::new(Previews::new(store.clone(), media.clone(), web))
         });
-        let app =
-            Arc::new(App { store, clock, random, rooms, identity, media, flows, previews, settings, limits });
-        let keeping = Arc::clone(&app);
-        let housekeeping = tokio::spawn(async move {
-            tokio::join!(
-                housekeeping::keep(Arc::clone(&keeping), stopping),
-                keeping.flows.keep_mailing(),
-                keeping.flows.keep_delayed(),
-            );
+        let app = Arc::new(App {
+            store,
+            clock,
+            random,
+            rooms,
+            identity,
+            media,
+            flows,
+            previews,
+            settings,
+            limits,
         });
-        let flows = Arc::clone(&app.flows);
-        let indexing = tokio::spawn(async move { flows.follow_for_search().await });
         let gateways = Arc::new(adapters::push::Gateways(outbound));
-        let stop = app.flows.stop.subscribe();
-        let push = tokio::spawn(kontor_flows::push::follow(Arc::clone(&app.flows), gateways, stop));
-        Ok(Self {
-            app,
-            exposition: telemetry.exposition(),
-            data_dir: data_dir.as_path().into(),
-            housekeeping,
-            indexing,
-            push,
-        })
+        let tasks = Tasks::begin(&app, gateways, stopping);
+        Ok(Self { app, exposition: telemetry.exposition(), data_dir: data_dir.as_path().into(), tasks })
     }
 
     /// Whether anybody administers this server yet.
@@ -189,15 +227,7 @@ impl House {
 
     /// Writes what is still queued and closes the database. The listeners have ended before.
     pub async fn close(self) {
-        if let Err(error) = self.indexing.await {
-            tracing::error!(%error, "The search index was left with a panic.");
-        }
-        if let Err(error) = self.push.await {
-            tracing::error!(%error, "Push notifications were left with a panic.");
-        }
-        if let Err(error) = self.housekeeping.await {
-            tracing::error!(%error, "Housekeeping ended with a panic.");
-        }
+        self.tasks.end().await;
         self.app.store.close().await;
     }
 }

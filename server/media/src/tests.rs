@@ -91,6 +91,7 @@ pub(crate) fn requester(user: Nid) -> Requester {
         admin: false,
         guest: false,
         suspended: false,
+        service: None,
     }
 }
 

@@ -113,6 +113,10 @@ pub enum Code {
     Conflict,
     /// The same reaction was sent twice.
     DuplicateAnnotation,
+    /// The user has no device of this id.
+    UnknownDevice,
+    /// Somebody else who must answer first did not do so in time.
+    TimedOut,
     /// Something the request depends on is not there right now; the same request may work later.
     Unavailable,
     /// A defect or a broken machine. The person can only try later; the log has the cause.

@@ -3,6 +3,7 @@
 //! Everything here is plain data and pure functions. No IO, no SQL, no async runtime, no reading of
 //! a clock and no source of randomness may enter: both are passed in as [`Clock`] and [`Random`].
 
+pub mod appservice;
 pub mod clock;
 pub mod draft;
 pub mod error;

@@ -24,6 +24,7 @@ pub mod receive;
 pub mod redaction;
 pub mod resolve;
 pub mod search;
+pub mod service_view;
 pub mod snapshot;
 pub mod space;
 pub mod typing;

@@ -327,6 +327,7 @@ mod tests {
             admin: false,
             guest: false,
             suspended: false,
+            service: None,
         };
         let room_id = RoomId::parse("!r:x").unwrap();
         let plan = async |kind, event_id, thread| {

@@ -182,7 +182,7 @@ impl Rooms {
         if !self.typing.set(room, user_id, timeout) {
             return;
         }
-        self.store.log().nudge([Topic::Room(room)]);
+        self.store.log().nudge([Topic::Room(room), Topic::Passing]);
         if timeout.is_none() {
             return;
         }
@@ -192,7 +192,7 @@ impl Rooms {
             while let Some(left) = typing.left(room, &user_id) {
                 tokio::time::sleep(Duration::from_millis(u64::try_from(left + 1).unwrap_or(1))).await;
             }
-            store.log().nudge([Topic::Room(room)]);
+            store.log().nudge([Topic::Room(room), Topic::Passing]);
         });
     }
 }

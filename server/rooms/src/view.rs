@@ -170,20 +170,20 @@ impl VisibleEvent {
     pub fn bundle(&mut self, bundle: Bundle) {
         self.bundle = (!bundle.is_empty()).then(|| Arc::new(bundle));
     }
+}
 
-    /// The event that this redaction redacts; in the content since room version 11, before at the
-    /// top level. Clients of either habit are served.
-    fn redacts(&self) -> Option<String> {
-        #[derive(serde::Deserialize)]
-        struct Redacts {
-            redacts: Option<String>,
-        }
-        if self.row.kind != "m.room.redaction" {
-            return None;
-        }
-        let read = |text: &str| serde_json::from_str::<Redacts>(text).ok().and_then(|found| found.redacts);
-        read(self.row.content.get()).or_else(|| self.row.extra.as_deref().and_then(read))
+/// The event that a redaction redacts; in the content since room version 11, before at the top level.
+/// Clients of either habit are served.
+pub(crate) fn redacts(row: &EventRow) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Redacts {
+        redacts: Option<String>,
     }
+    if row.kind != "m.room.redaction" {
+        return None;
+    }
+    let read = |text: &str| serde_json::from_str::<Redacts>(text).ok().and_then(|found| found.redacts);
+    read(row.content.get()).or_else(|| row.extra.as_deref().and_then(read))
 }
 
 impl Serialize for VisibleEvent {
@@ -201,7 +201,7 @@ impl Serialize for VisibleEvent {
         if let Some(room_id) = &self.room_id {
             map.serialize_entry("room_id", &**room_id)?;
         }
-        if let Some(redacts) = self.redacts() {
+        if let Some(redacts) = redacts(&self.row) {
             map.serialize_entry("redacts", &redacts)?;
         }
         map.serialize_entry("unsigned", &Unsigned(self))?;

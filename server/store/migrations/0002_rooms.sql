@@ -151,11 +151,12 @@ CREATE TABLE sent_txn (
     txn_id TEXT NOT NULL,
     event_nid BIGINT NOT NULL,
     event_id TEXT NOT NULL,
-    ts BIGINT NOT NULL,
+    -- When it may be forgotten.
+    until_ts BIGINT NOT NULL,
     PRIMARY KEY (user_nid, scope, digest)
 ) WITHOUT_ROWID;
 CREATE INDEX sent_txn_event ON sent_txn (event_nid);
-CREATE INDEX sent_txn_ts ON sent_txn (ts);
+CREATE INDEX sent_txn_until ON sent_txn (until_ts);
 
 CREATE TABLE receipt (
     room_nid BIGINT NOT NULL,

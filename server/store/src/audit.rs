@@ -58,6 +58,8 @@ pub enum Action {
     SystemConfigChange,
     SystemMigration,
     SystemNoticeSend,
+    SystemServiceAdd,
+    SystemServiceRemove,
 }
 
 impl Action {
@@ -109,6 +111,8 @@ impl Action {
             Self::SystemConfigChange => "system.config_change",
             Self::SystemMigration => "system.migration",
             Self::SystemNoticeSend => "system.notice_send",
+            Self::SystemServiceAdd => "system.application_service_add",
+            Self::SystemServiceRemove => "system.application_service_remove",
         }
     }
 }

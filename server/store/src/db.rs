@@ -42,9 +42,6 @@ pub(crate) const PRAGMAS: &[(&str, &str)] = &[
 /// Rows of the log that are kept, about 60 bytes each.
 const LOG_KEPT: i64 = 500_000;
 
-/// How long a transaction id is remembered, milliseconds: 30 days.
-const TXN_KEPT: Ms = 30 * 86_400_000;
-
 /// The archive: one per process, cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -194,7 +191,8 @@ impl Store {
     }
 
     /// Forgets the oldest rows of the log, and transaction ids nobody repeats any more; one bounded
-    /// step. Readers whose token is older look at all of their rooms instead.
+    /// step. Readers whose token is older look at all of their rooms instead; application services need
+    /// every row until they were told of it.
     ///
     /// # Errors
     /// As [`Store::submit`].
@@ -202,13 +200,15 @@ impl Store {
         let mut change = Change::default();
         change.run(
             "DELETE FROM stream_log WHERE position IN (SELECT position FROM stream_log \
-             WHERE position < (SELECT max(position) FROM stream_log) - $1 ORDER BY position LIMIT 2000)",
+             WHERE position < (SELECT max(position) FROM stream_log) - $1 \
+             AND position <= (SELECT coalesce(min(pos), 9223372036854775807) FROM follower \
+             WHERE name LIKE 'appservice:%') ORDER BY position LIMIT 2000)",
             vec![LOG_KEPT.into()],
         );
         change.run(
             "DELETE FROM sent_txn WHERE event_nid IN \
-             (SELECT event_nid FROM sent_txn WHERE ts < $1 ORDER BY ts LIMIT 1000)",
-            vec![(now - TXN_KEPT).into()],
+             (SELECT event_nid FROM sent_txn WHERE until_ts < $1 ORDER BY until_ts LIMIT 1000)",
+            vec![now.into()],
         );
         self.submit_bulk(change).await.map(|_| ())
     }

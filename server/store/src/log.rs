@@ -32,6 +32,8 @@ pub enum Topic {
     User(Nid),
     /// Anything at all, for those who follow the whole log.
     Everything,
+    /// What is not kept, of any room: who is typing.
+    Passing,
 }
 
 /// Recent changes and waiters of one process.

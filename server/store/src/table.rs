@@ -69,7 +69,8 @@ tables! {
     Membership = "membership" Replace ["room_nid", "user_nid"] ["membership", "event_nid", "pos",
         "ord", "sender_nid", "forgotten"];
     Alias = "alias" Refuse ["alias"] ["room_nid", "creator_nid", "ts"];
-    SentTxn = "sent_txn" Refuse ["user_nid", "scope", "digest"] ["txn_id", "event_nid", "event_id", "ts"];
+    SentTxn = "sent_txn" Refuse ["user_nid", "scope", "digest"] ["txn_id", "event_nid", "event_id",
+        "until_ts"];
     /// Never moves backwards.
     Receipt = "receipt" Forward ["room_nid", "user_nid", "kind", "thread"] ["event_id", "ord", "ts", "pos"];
     Notification = "notification" Replace ["user_nid", "room_nid", "ord"] ["event_nid", "notify",
@@ -128,6 +129,9 @@ tables! {
     PushMode = "push_mode" Replace ["user_nid", "room_id"] ["mode", "since", "before"];
     Pusher = "pusher" Replace ["user_nid", "app_id", "pushkey"] ["device_id", "app_display_name",
         "device_display_name", "profile_tag", "lang", "url", "data", "set_ts", "owed_pos"];
+    ApplicationService = "application_service" Refuse ["service_id"] ["token_hash", "hs_token", "definition",
+        "created_ts", "creator_nid"];
+    FollowerTxn = "follower_txn" Refuse ["follower"] ["txn_id", "to_pos", "body", "created_ts"];
     UrlPreview = "url_preview" Replace ["digest"] ["preview", "fetched_ts", "expires_ts"];
     UrlPreviewPicture = "url_preview_picture" Replace ["media_nid"] ["until_ts"];
     Channel = "channel" Refuse ["channel_id"] ["kind", "account", "shown_name", "service_id", "language",

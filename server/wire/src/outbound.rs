@@ -42,6 +42,8 @@ pub struct Ask<'a> {
     pub headers: &'a [(&'static str, &'a str)],
     /// A body makes it a POST of JSON, without one it is a GET.
     pub json: Option<String>,
+    /// Makes it a PUT instead of a POST.
+    pub put: bool,
     /// For everything together, redirects and body included.
     pub time: Duration,
     /// Of the answer's body at most so many bytes are read.
@@ -148,7 +150,11 @@ impl Outbound {
 
     async fn send(&self, url: &Url, ask: &Ask<'_>) -> Result<Response, Unheard> {
         self.check(url)?;
-        let method = if ask.json.is_some() { Method::POST } else { Method::GET };
+        let method = match (&ask.json, ask.put) {
+            (None, _) => Method::GET,
+            (Some(_), false) => Method::POST,
+            (Some(_), true) => Method::PUT,
+        };
         let mut request = self.http.request(method, url.clone());
         for (name, value) in ask.headers {
             let value = HeaderValue::from_str(value).map_err(|_| Unheard::BadAddress)?;

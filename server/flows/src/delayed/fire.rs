@@ -105,6 +105,7 @@ impl Flows {
             admin: account.admin,
             guest: account.guest,
             suspended: false,
+            service: None,
         };
         let actor = Actor { user: Some(row.user), ..Actor::default() };
         let by = Caller { requester: &requester, actor, now: self.clock.now() };

@@ -220,6 +220,7 @@ fn transactions_differ_by_every_part_of_the_path() {
         admin: false,
         guest: false,
         suspended: false,
+        service: None,
     };
     let digest = |path: &[&str], txn: &str| transaction(&by(&requester), path, txn).unwrap().digest;
     let one = digest(&["send", "!a", "m.x"], "1");

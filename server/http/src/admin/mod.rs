@@ -1,5 +1,6 @@
 //! The administration API: people, registration tokens, moderation, registration by shared secret.
 
+mod application_services;
 mod lock;
 mod notices;
 mod people;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 /// All routes of the administration API.
 pub fn routes() -> Router<Arc<App>> {
     let routes = people::routes(Router::new());
+    let routes = application_services::routes(routes);
     let routes = tokens::routes(routes);
     let routes = notices::routes(routes);
     let routes = reports::routes(routes);
@@ -64,6 +66,8 @@ fn action(parts: &Parts) -> Option<Action> {
     let acts = [
         ("/deactivate", Action::UserDeactivate),
         ("/people", Action::UserCreate),
+        ("/application_services/", Action::SystemServiceRemove),
+        ("/application_services", Action::SystemServiceAdd),
         ("/server_notice", Action::SystemNoticeSend),
         ("/registration_tokens", Action::UserRegistrationTokenCreate),
         ("/admin/lock/", Action::UserUpdate),

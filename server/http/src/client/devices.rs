@@ -7,6 +7,7 @@ use crate::extract::{Body, Caller, OptionalBody, Path, State};
 use crate::respond;
 use crate::router::v3;
 use axum::Router;
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use kontor_identity::devices::DeviceRow;
@@ -57,6 +58,9 @@ struct Rename {
 
 /// `PUT /_matrix/client/v3/devices/{deviceId}`
 async fn rename(state: State, caller: Caller, Path(id): Path<String>, Body(body): Body<Rename>) -> Answer {
+    if caller.requester.service.is_some() && state.identity.device(&caller.requester, &id).await.is_err() {
+        return make(&state, &caller, &id, body.display_name).await;
+    }
     // Without a name the device must exist all the same.
     let Some(name) = body.display_name else {
         state.identity.device(&caller.requester, &id).await?;
@@ -70,6 +74,19 @@ async fn rename(state: State, caller: Caller, Path(id): Path<String>, Body(body)
             Ok(respond::empty())
         }
     }
+}
+
+/// Makes a device, as application services may (application service API, "Device management").
+async fn make(app: &App, caller: &Caller, id: &str, display_name: Option<String>) -> Answer {
+    let change = app.identity.new_device(&caller.requester, id, display_name, caller.actor()).await?;
+    match app.flows.submit_devices(caller.requester.user, change).await {
+        // Made by another request at the same moment.
+        Err(error) if error.is_conflict() => return Ok(respond::empty()),
+        outcome => drop(outcome?),
+    }
+    let mut response = respond::empty();
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
 }
 
 #[derive(Deserialize)]

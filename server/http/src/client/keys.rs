@@ -47,6 +47,7 @@ pub(super) fn too_busy() -> Error {
 
 /// `POST /_matrix/client/v3/keys/upload`
 async fn upload(state: State, caller: Caller, OptionalBody(body): OptionalBody<KeyUpload>) -> Answer {
+    caller.requester.device()?;
     let owner = Owner::from(&caller.requester);
     for _ in 0..ATTEMPTS {
         let plan = state.identity.upload_keys(owner, &body).await?;

@@ -8,17 +8,22 @@ use crate::extract::{Body, Caller, OptionalBody, Origin, State};
 use crate::refused;
 use crate::respond;
 use crate::router::v3;
+use crate::services::ServiceToken;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use kontor_identity::login::Proof;
 use kontor_identity::{DeviceWish, Opened};
+use kontor_model::appservice::Service;
 use kontor_model::{Code, Error, Secret};
 use kontor_store::audit::Action;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// The way in for users of application services.
+pub(crate) const FOR_SERVICES: &str = "m.login.application_service";
 
 /// Adds the routes.
 pub fn routes(routes: Router<Arc<App>>) -> Router<Arc<App>> {
@@ -31,6 +36,7 @@ async fn flows() -> Response {
     respond::ok(&json!({ "flows": [
         { "type": "m.login.password" },
         { "type": "m.login.token", "get_login_token": true },
+        { "type": FOR_SERVICES },
     ] }))
 }
 
@@ -119,8 +125,12 @@ impl Login {
 }
 
 /// `POST /_matrix/client/v3/login`
-async fn login(state: State, origin: Origin, Body(body): Body<Login>) -> Answer {
+async fn login(state: State, origin: Origin, token: ServiceToken, Body(body): Body<Login>) -> Answer {
     let app = &state.0;
+    if body.kind == FOR_SERVICES {
+        let service = token.service(app)?;
+        return login_for_service(app, &service, &origin, body).await;
+    }
     let (user, proof, device) = body.proof()?;
     app.limits.spend_login(app, &origin, user.as_deref())?;
     let actor = origin.actor();
@@ -146,6 +156,16 @@ async fn login(state: State, origin: Origin, Body(body): Body<Login>) -> Answer 
             Err(error.into())
         }
     }
+}
+
+/// Logs a user of an application service in, which needs no proof.
+async fn login_for_service(app: &App, service: &Service, origin: &Origin, body: Login) -> Answer {
+    let user = body.identifier.and_then(|identifier| identifier.user).or(body.user);
+    let wish = body.device.into();
+    let planned = app.identity.login_for_service(service, user.as_deref(), wish, origin.actor()).await?;
+    let (change, opened) = planned;
+    app.store.submit(change).await?;
+    Ok(respond::ok(&session(app, &opened)))
 }
 
 /// What the client of a new session is told.

@@ -3,6 +3,7 @@
 mod account;
 mod account_data;
 mod aliases;
+mod appservice;
 mod create_room;
 mod cross_signing;
 pub(crate) mod deactivate;
@@ -89,6 +90,7 @@ pub fn routes() -> Router<Arc<App>> {
     let routes = upgrade::routes(routes);
     let routes = peek::routes(routes);
     let routes = third_party::routes(routes);
+    let routes = appservice::routes(routes);
     let routes = room_keys::routes(routes);
     let routes = search::routes(routes);
     let routes = user_directory::routes(routes);

@@ -44,6 +44,7 @@ async fn all(state: State, caller: Caller) -> Answer {
 
 /// `POST /_matrix/client/v3/pushers/set`
 async fn set(state: State, caller: Caller, Body(wish): Body<PusherWish>) -> Answer {
+    caller.requester.device()?;
     let change = state.identity.set_pusher(&caller.requester, &wish).await?;
     state.store.submit(change).await?;
     Ok(respond::empty())

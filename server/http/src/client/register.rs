@@ -1,6 +1,6 @@
 //! Making an account for oneself (client-server API, "Account registration").
 
-use super::login::{Device, session};
+use super::login::{Device, FOR_SERVICES, session};
 use super::uia;
 use crate::app::App;
 use crate::error::Answer;
@@ -8,10 +8,12 @@ use crate::extract::{OptionalBody, Origin, Query, State};
 use crate::refused;
 use crate::respond;
 use crate::router::v3;
+use crate::services::ServiceToken;
 use axum::Router;
 use axum::routing::{get, post};
 use kontor_identity::registration::{RegisterRequest, Registering};
-use kontor_model::{Error, Secret};
+use kontor_model::appservice::Service;
+use kontor_model::{Code, Error, Secret};
 use kontor_store::audit::Action;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -39,6 +41,9 @@ struct Register {
     password: Option<Secret<String>>,
     auth: Option<Value>,
     inhibit_login: Option<bool>,
+    /// Application services name it, people do not.
+    #[serde(rename = "type")]
+    login_type: Option<String>,
     guest_access_token: Option<Secret<String>>,
     #[serde(flatten)]
     device: Device,
@@ -48,10 +53,15 @@ struct Register {
 async fn register(
     state: State,
     origin: Origin,
+    token: ServiceToken,
     Query(kind): Query<Kind>,
     OptionalBody(body): OptionalBody<Register>,
 ) -> Answer {
     let app = &state.0;
+    if body.login_type.as_deref() == Some(FOR_SERVICES) {
+        let service = token.service(app)?;
+        return register_for_service(app, &service, &origin, body).await;
+    }
     app.limits.spend_anonymous(app, &origin)?;
     match kind.kind.as_deref().unwrap_or("user") {
         "user" => register_user(app, &origin, body).await,
@@ -63,6 +73,25 @@ async fn register(
         }
         _ => Err(Error::invalid_param("The kind of account must be \"user\" or \"guest\".").into()),
     }
+}
+
+/// Registers a user of an application service, which needs no proof.
+async fn register_for_service(app: &App, service: &Service, origin: &Origin, body: Register) -> Answer {
+    let device = (!body.inhibit_login.unwrap_or(false)).then(|| body.device.into());
+    let username = body.username.as_deref();
+    let made = app.identity.register_for_service(service, username, device, origin.actor()).await?;
+    let (change, user_id, opened) = made;
+    match app.store.submit(change).await {
+        Err(error) if error.is_conflict() => {
+            return Err(Error::new(Code::UserInUse, "This user exists already.").because(error).into());
+        }
+        outcome => drop(outcome?),
+    }
+    let body = match &opened {
+        Some(opened) => session(app, opened),
+        None => json!({ "user_id": user_id, "home_server": app.settings.server_name }),
+    };
+    Ok(respond::ok(&body))
 }
 
 async fn register_user(app: &Arc<App>, origin: &Origin, body: Register) -> Answer {

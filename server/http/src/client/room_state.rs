@@ -7,6 +7,7 @@ use crate::error::Answer;
 use crate::extract::{Body, Caller, Path, Query, State};
 use crate::respond;
 use crate::router::v3;
+use crate::services::Stamp;
 use axum::Router;
 use axum::routing::get;
 use kontor_flows::delayed::Later;
@@ -80,6 +81,7 @@ async fn set(
     caller: Caller,
     Path((room_id, kind, key)): Path<(OwnedRoomId, String, String)>,
     Query(delay): Query<Delay>,
+    Query(stamp): Query<Stamp>,
     Body(body): Body<Box<RawValue>>,
 ) -> Answer {
     write(
@@ -87,6 +89,7 @@ async fn set(
         &caller,
         NewState { room_id: &room_id, kind: &kind, key: &key, content: event_content(&body)? },
         &delay,
+        &stamp,
     )
     .await
 }
@@ -97,6 +100,7 @@ async fn set_without_key(
     caller: Caller,
     Path((room_id, kind)): Path<(OwnedRoomId, String)>,
     Query(delay): Query<Delay>,
+    Query(stamp): Query<Stamp>,
     Body(body): Body<Box<RawValue>>,
 ) -> Answer {
     write(
@@ -104,16 +108,25 @@ async fn set_without_key(
         &caller,
         NewState { room_id: &room_id, kind: &kind, key: "", content: event_content(&body)? },
         &delay,
+        &stamp,
     )
     .await
 }
 
-async fn write(app: &App, caller: &Caller, state: NewState<'_>, delay: &Delay) -> Answer {
+async fn write(
+    app: &App,
+    caller: &Caller,
+    state: NewState<'_>,
+    delay: &Delay,
+    stamp: &Stamp,
+) -> Answer {
     if let Some(delay) = delay.wanted()? {
         let NewState { room_id, kind, key, content } = state;
         let later = Later { room_id, kind, state_key: Some(key), txn_id: None, content, delay };
         return keep(app, caller, later).await;
     }
-    let event_id = app.flows.set_state(&by(app, caller), state).await?;
+    let mut by = by(app, caller);
+    by.now = stamp.of(caller)?.unwrap_or(by.now);
+    let event_id = app.flows.set_state(&by, state).await?;
     Ok(respond::ok(&json!({ "event_id": event_id })))
 }

@@ -7,6 +7,7 @@ use crate::error::Answer;
 use crate::extract::{Body, Caller, OptionalBody, Path, Query, State};
 use crate::respond;
 use crate::router::v3;
+use crate::services::Stamp;
 use axum::Router;
 use axum::routing::put;
 use kontor_flows::delayed::Later;
@@ -29,6 +30,7 @@ async fn send(
     caller: Caller,
     Path((room_id, kind, txn_id)): Path<(OwnedRoomId, String, String)>,
     Query(delay): Query<Delay>,
+    Query(stamp): Query<Stamp>,
     Body(body): Body<Box<RawValue>>,
 ) -> Answer {
     let content = event_content(&body)?;
@@ -38,7 +40,9 @@ async fn send(
         return keep(&app, &caller, later).await;
     }
     let message = Message { room_id: &room_id, kind: &kind, txn_id: &txn_id, content };
-    let event_id = app.flows.send(&by(&app, &caller), message).await?;
+    let mut by = by(&app, &caller);
+    by.now = stamp.of(&caller)?.unwrap_or(by.now);
+    let event_id = app.flows.send(&by, message).await?;
     Ok(respond::ok(&json!({ "event_id": event_id })))
 }
 

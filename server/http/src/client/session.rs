@@ -27,11 +27,11 @@ pub fn routes(routes: Router<Arc<App>>) -> Router<Arc<App>> {
 /// `GET /_matrix/client/v3/account/whoami`
 async fn whoami(caller: Caller) -> Answer {
     let requester = &caller.requester;
-    Ok(respond::ok(&json!({
-        "user_id": requester.user_id,
-        "device_id": requester.device_id,
-        "is_guest": requester.guest,
-    })))
+    let mut body = json!({ "user_id": requester.user_id, "is_guest": requester.guest });
+    if let (Ok(device), Some(map)) = (requester.device(), body.as_object_mut()) {
+        map.insert("device_id".to_owned(), device.into());
+    }
+    Ok(respond::ok(&body))
 }
 
 #[derive(Deserialize)]

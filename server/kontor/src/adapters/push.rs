@@ -19,7 +19,15 @@ impl Gateway for Gateways {
     fn notify<'a>(&'a self, url: &'a str, body: String) -> BoxFuture<'a, Heard> {
         async move {
             let ask =
-                Ask { url, headers: &[], json: Some(body), time: TIME, most_bytes: MOST_BYTES, redirects: 0 };
+                Ask {
+                    url,
+                    headers: &[],
+                    json: Some(body),
+                    put: false,
+                    time: TIME,
+                    most_bytes: MOST_BYTES,
+                    redirects: 0,
+                };
             heard(self.0.ask(&ask).await)
         }
         .boxed()
@@ -43,17 +51,6 @@ fn heard(answer: Result<Answer, Unheard>) -> Heard {
             let why = format!("it answers with status {}", answer.status);
             Heard::Failed { why, retry_after: seconds.map(Duration::from_secs) }
         }
-        Err(error) => {
-            let mut why = error.to_string();
-            if let Unheard::Unreachable(cause) = &error {
-                let mut cause: Option<&dyn std::error::Error> = Some(cause);
-                while let Some(inner) = cause {
-                    why.push_str(": ");
-                    why.push_str(&inner.to_string());
-                    cause = inner.source();
-                }
-            }
-            Heard::Failed { why, retry_after: None }
-        }
+        Err(error) => Heard::Failed { why: super::why(&error), retry_after: None },
     }
 }

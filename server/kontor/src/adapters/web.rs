@@ -22,6 +22,7 @@ impl Web for Pages {
                 url: wanted.url,
                 headers: &headers,
                 json: None,
+                put: false,
                 time: TIME,
                 most_bytes: wanted.most_bytes,
                 redirects: REDIRECTS,

@@ -53,6 +53,8 @@ pub struct Config {
     pub presence: Presence,
     /// `[sync]`
     pub sync: Sync,
+    /// `[appservices]`
+    pub appservices: Appservices,
     /// `[log]`
     pub log: Log,
     /// `[telemetry]`
@@ -81,6 +83,7 @@ pub fn sections() -> Vec<Section> {
         Sync::describe("sync", false),
         Federation::describe("federation", false),
         Outbound::describe("outbound", false),
+        Appservices::describe("appservices", false),
         Log::describe("log", false),
         Telemetry::describe("telemetry", false),
     ]
@@ -468,6 +471,18 @@ section! {
         /// in the company's network through this server. A push gateway inside the house needs its
         /// range taken out.
         denied_ip_ranges: Vec<IpRange> = Denied::usual();
+    }
+}
+
+section! {
+    /// Application services: bridges and bots that speak for users of their own.
+    pub struct Appservices {
+        /// Registration files, in the YAML format that bridges write. They are read at the start, and
+        /// `kontor check-config` says what is wrong with them. All processes on one database need the
+        /// same files. The addresses in them are trusted: unlike those that users name, they may lie on
+        /// this machine or in the company's network, whatever `outbound.denied_ip_ranges` says. Services
+        /// that administrators set up while the server runs need no file.
+        files: Vec<PathBuf> = Vec::new(), example r#"["./data/whatsapp-registration.yaml"]"#;
     }
 }
 

@@ -2,6 +2,7 @@
 //! wrong with them, and the documents generated from them. Nothing here opens a database or a
 //! socket, and what administrators change while the server runs is in the database, not here.
 
+mod appservices;
 mod check;
 mod documents;
 mod keys;
@@ -11,6 +12,7 @@ mod schema;
 mod tree;
 mod values;
 
+pub use appservices::read as read_appservices;
 pub use check::explain;
 pub use documents::{example, reference};
 pub use keys::{Config, DirectoryShows, Listener, LogFormat, PublishRooms, Serve, SmtpTls, SupportContact};

@@ -16,7 +16,7 @@ pub use run::run;
 
 use crate::config::Config;
 
-/// Reads the certificates that the configuration names, to see that they can be used.
+/// Reads the certificates and registrations that the configuration names, to see that they can be used.
 ///
 /// # Errors
 /// A sentence that names the file.
@@ -24,5 +24,6 @@ pub fn check_files(config: &Config) -> Result<(), String> {
     for listener in &config.listener {
         tls::Tls::of(listener)?;
     }
+    crate::config::read_appservices(config)?;
     kontor_wire::Authorities::read(&config.outbound.extra_ca_files).map(drop)
 }

@@ -51,6 +51,14 @@ pub async fn by_id<S: Source>(source: &mut S, user: Nid, device_id: &str) -> Res
 }
 
 impl Change {
+    /// Makes a device without a session. One that is there refuses the change with `Conflict`.
+    pub fn make_device(&mut self, user: Nid, device_id: &str, display_name: Option<&str>, ts: Ms) {
+        let sql = "INSERT INTO device (user_nid, device_id, display_name, created_ts) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT DO NOTHING";
+        self.guard(sql, vec![user.into(), device_id.into(), display_name.into(), ts.into()]);
+        self.device_list_changed(user);
+    }
+
     /// Renames a device; refused with `Conflict` when there is none.
     pub fn rename_device(&mut self, user: Nid, device_id: &str, display_name: Option<&str>) {
         let sql = "UPDATE device SET display_name = $3 WHERE user_nid = $1 AND device_id = $2";

@@ -18,6 +18,7 @@ pub mod profile;
 pub mod push;
 pub mod pushers;
 pub mod registration;
+pub mod services;
 pub mod sessions;
 pub mod threepid;
 pub mod to_device;

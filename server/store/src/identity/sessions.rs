@@ -126,7 +126,8 @@ pub struct GuardRow {
     pub newest: Pos,
 }
 
-/// Whether a session still stands, and the newest position, in one statement.
+/// Whether a session still stands, and the newest position, in one statement. Application services act
+/// without one, which is a number below zero: then only the account counts.
 ///
 /// # Errors
 /// As [`by_access_token`].
@@ -137,11 +138,19 @@ pub async fn guard<S: Source>(source: &mut S, session: Nid, user: Nid) -> Result
                a.auth_epoch, (SELECT coalesce(max(position), 0) FROM stream_log) \
                FROM session s JOIN account a ON a.user_nid = s.user_nid \
                WHERE s.session_nid = $1 AND s.user_nid = $2";
-    let Some(row) = source.first(sql, vec![session.into(), user.into()]).await? else {
+    let row = match session < 0 {
+        true => source.first(WITHOUT_SESSION, vec![user.into()]).await?,
+        false => source.first(sql, vec![session.into(), user.into()]).await?,
+    };
+    let Some(row) = row else {
         return Ok(GuardRow { ended: true, locked: false, epoch: -1, newest: Pos(0) });
     };
     Ok(GuardRow { ended: row.bool(0)?, locked: row.bool(1)?, epoch: row.int(2)?, newest: Pos(row.int(3)?) })
 }
+
+const WITHOUT_SESSION: &str = "SELECT CAST(CASE WHEN a.state IN ('active', 'suspended') THEN 0 ELSE 1 END AS BIGINT), \
+     CAST(CASE WHEN a.state = 'locked' THEN 1 ELSE 0 END AS BIGINT), a.auth_epoch, \
+     (SELECT coalesce(max(position), 0) FROM stream_log) FROM account a WHERE a.user_nid = $1";
 
 /// The account that a login token is for and until when, if it was not used.
 ///

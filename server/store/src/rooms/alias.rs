@@ -1,6 +1,6 @@
 //! The directory of room aliases of this server.
 
-use crate::change::Change;
+use crate::change::{Change, Stream};
 use crate::db::Source;
 use crate::table::Table;
 use crate::value::text_set;
@@ -58,15 +58,20 @@ impl Change {
     /// Adds an alias. A taken one refuses the change with `Conflict`.
     pub fn add_alias(&mut self, alias: &str, room: Nid, creator: Nid, now: Ms) {
         self.insert(Table::Alias, vec![alias.into(), room.into(), creator.into(), now.into()]);
+        self.position(Stream::Alias, None, Some(room));
     }
 
     /// Lets all aliases of a room point to another one.
     pub fn move_aliases(&mut self, from: Nid, to: Nid) {
         self.run("UPDATE alias SET room_nid = $2 WHERE room_nid = $1", vec![from.into(), to.into()]);
+        for room in [from, to] {
+            self.position(Stream::Alias, None, Some(room));
+        }
     }
 
     /// Takes an alias away; refused with `Conflict` when it no longer points to the room.
     pub fn remove_alias(&mut self, alias: &str, room: Nid) {
         self.guard("DELETE FROM alias WHERE alias = $1 AND room_nid = $2", vec![alias.into(), room.into()]);
+        self.position(Stream::Alias, None, Some(room));
     }
 }

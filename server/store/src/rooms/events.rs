@@ -157,7 +157,7 @@ impl Change {
                 txn.txn_id.into(),
                 txn.event.into(),
                 txn.event_id.into(),
-                txn.ts.into(),
+                txn.until_ts.into(),
             ],
         );
     }
@@ -168,7 +168,7 @@ impl Change {
 pub struct NewTxn<'a> {
     /// Who sent.
     pub user: Nid,
-    /// Device id.
+    /// Device id, or the application service.
     pub scope: &'a str,
     /// SHA-256 of the request path.
     pub digest: &'a [u8],
@@ -178,8 +178,8 @@ pub struct NewTxn<'a> {
     pub event: Nid,
     /// Its Matrix id.
     pub event_id: &'a str,
-    /// When.
-    pub ts: Ms,
+    /// When it may be forgotten.
+    pub until_ts: Ms,
 }
 
 /// The event that a repeated request made the first time.
@@ -376,6 +376,26 @@ pub(super) async fn read_by_nids<S: Source>(
     let mut values = asker.values();
     values.push(id_set(nids.iter().copied()));
     read_all(source, sql, values).await
+}
+
+/// The events at places of rooms, given as (room, place), oldest first.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn at_places<S: Source>(source: &mut S, places: &[(Nid, i64)]) -> Result<Vec<EventRow>> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = concat!(
+        event_columns!(),
+        "FROM TRIPLE_SET($3) w JOIN event e ON e.room_nid = w.a AND e.ord = w.b",
+        event_joins!()
+    );
+    let mut values = Asker { user: 0, device: "" }.values();
+    values.push(triple_set(places.iter().map(|(room, ord)| (*room, *ord, 0))));
+    let mut rows = read_all(source, sql, values).await?;
+    rows.sort_unstable_by_key(|row| row.ord);
+    Ok(rows)
 }
 
 /// A page of a room's timeline.

@@ -21,6 +21,7 @@ pub mod redaction;
 pub mod relations;
 pub mod report;
 pub mod roster;
+pub mod served;
 pub mod snapshots;
 pub mod state;
 pub mod unread;

@@ -2,7 +2,7 @@
 
 use crate::db::Source;
 use crate::table::Table;
-use crate::value::{Row, id_set};
+use crate::value::{Row, id_set, triple_set};
 use crate::{Change, Stream};
 use kontor_model::{Ms, Nid, Pos, Result};
 
@@ -105,6 +105,29 @@ fn read(row: &Row) -> Result<Receipt> {
         ts: row.int(5)?,
         pos: row.int(6)?,
     })
+}
+
+/// Receipts that were written at places: public ones as (room, position), private ones as (user,
+/// position).
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn at<S: Source>(
+    source: &mut S,
+    public: &[(Nid, i64)],
+    private: &[(Nid, i64)],
+) -> Result<Vec<Receipt>> {
+    let sql = "SELECT r.room_nid AS c1, n.text AS c2, r.kind AS c3, r.thread AS c4, r.event_id AS c5, r.ts AS c6, r.pos AS c7 \
+               FROM TRIPLE_SET($1) w JOIN receipt r ON r.room_nid = w.a AND r.pos = w.b AND r.kind = 'm.read' \
+               JOIN name n ON n.nid = r.user_nid UNION ALL \
+               SELECT r.room_nid, n.text, r.kind, r.thread, r.event_id, r.ts, r.pos \
+               FROM TRIPLE_SET($2) w JOIN receipt r ON r.user_nid = w.a AND r.pos = w.b \
+               AND r.kind = 'm.read.private' JOIN name n ON n.nid = r.user_nid";
+    let set = |places: &[(Nid, i64)]| triple_set(places.iter().map(|(of, pos)| (*of, *pos, 0)));
+    let rows = source.packed(sql, 7, vec![set(public), set(private)]).await?;
+    let mut receipts: Vec<Receipt> = rows.iter().map(read).collect::<Result<_>>()?;
+    receipts.sort_unstable_by_key(|receipt| receipt.pos);
+    Ok(receipts)
 }
 
 /// Receipts of some rooms that moved in `(since, until]`, as `user` may see them: everybody's
