@@ -165,6 +165,30 @@ impl Context {
         self.inner.waiters.wake(lane);
     }
 
+    /// Shows in the conversation's room that the customer is typing, or stopped. Nothing is stored, and
+    /// nothing happens in a conversation that was not opened yet.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database or the homeserver is gone.
+    pub async fn typing(&self, lane: &str, on: bool) -> Result<()> {
+        let inner = &self.inner;
+        let lane = db::lane::get(&inner.db, &inner.channel, lane).await?;
+        if let Some(home) = lane.and_then(|lane| lane.home) {
+            inner.home.typing(&home.room, &home.ghost, on).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a conversation's journal. Its numbers begin anew.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn forget(&self, lane: &str) -> Result<()> {
+        let mut change = Change::default();
+        db::journal::forget(&mut change, &self.inner.channel, lane);
+        self.inner.db.write(change).await.map(drop)
+    }
+
     /// A value that is remembered under a name.
     ///
     /// # Errors

@@ -79,3 +79,8 @@ pub(crate) async fn newest(db: &Db, channel: &str, lane: &str) -> Result<i64> {
     let sql = "SELECT coalesce(max(seq), 0) FROM journal WHERE channel = $1 AND lane = $2";
     db.first(sql, vec![channel.into(), lane.into()]).await?.map_or(Ok(0), |row| row.int(0))
 }
+
+/// Forgets all entries of a conversation.
+pub(crate) fn forget(change: &mut Change, channel: &str, lane: &str) {
+    change.run("DELETE FROM journal WHERE channel = $1 AND lane = $2", vec![channel.into(), lane.into()]);
+}
