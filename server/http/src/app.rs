@@ -31,6 +31,8 @@ pub struct App {
     pub settings: Settings,
     /// Request budgets per caller.
     pub limits: crate::middleware::Limits,
+    /// Answers of `/sync` that were given a moment ago.
+    pub again: crate::again::Again,
 }
 
 /// Configuration of the front door.

@@ -5,6 +5,7 @@
 //! accounts and media may not enter, nor may SQL.
 
 pub mod admin;
+pub mod again;
 pub mod app;
 pub mod client;
 mod confirm;

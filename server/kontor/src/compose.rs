@@ -12,6 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use kontor_flows::Flows;
 use kontor_flows::preview::Previews;
 use kontor_http::App;
+use kontor_http::again::Again;
 use kontor_http::extract::Origin;
 use kontor_http::middleware::Limits;
 use kontor_identity::Identity;
@@ -174,6 +175,7 @@ impl House {
             let web = Arc::new(adapters::web::Pages(outbound.clone()));
             Arc::new(Previews::new(store.clone(), media.clone(), web))
         });
+        let again = Again::new(Duration::from_secs(config.sync.response_cache_seconds.into()));
         let app = Arc::new(App {
             store,
             clock,
@@ -185,6 +187,7 @@ impl House {
             previews,
             settings,
             limits,
+            again,
         });
         let gateways = Arc::new(adapters::push::Gateways(outbound));
         let tasks = Tasks::begin(&app, gateways, stopping);

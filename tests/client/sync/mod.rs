@@ -1,5 +1,6 @@
 //! `/sync`: what it tells, what it leaves out, when it waits, and what its tokens are good for.
 
+mod again;
 mod alike;
 mod ending;
 mod ephemeral;

@@ -246,9 +246,6 @@ impl Config {
                  require_verification).",
             ));
         }
-        if self.sync.response_cache_seconds > 0 {
-            warnings.push(String::from("sync.response_cache_seconds has no effect in this version."));
-        }
         let loopback = |host: &str| host == "localhost" || host.starts_with("127.") || host == "::1";
         if self.email.smtp_tls == SmtpTls::None
             && self.email.smtp_host.as_deref().is_some_and(|host| !loopback(host))

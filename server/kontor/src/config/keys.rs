@@ -443,8 +443,8 @@ section! {
     /// Synchronisation of clients.
     pub struct Sync {
         /// For how many seconds an answer is kept for a client that asks again with the same
-        /// token, as after a broken connection. 0 keeps none. This version makes every answer anew,
-        /// so that setting it has no effect but a warning.
+        /// token, as after a broken connection. 0 keeps none. It takes up to 64 MB of memory; an
+        /// answer of a session that ended is never given again.
         response_cache_seconds: u32 = 0;
     }
 }
