@@ -168,10 +168,9 @@ async fn rosters(
     timelines: &HashMap<Nid, Timeline>,
     changes: &[state::StateChange],
 ) -> Result<HashMap<Nid, Roster>> {
-    let moved: HashSet<Nid> =
-        (changes.iter().filter(|change| change.kind == MEMBER || change.kind == NAME))
-            .map(|change| change.room)
-            .collect();
+    let moved: HashSet<Nid> = (changes.iter().filter(|change| change.kind == MEMBER || change.kind == NAME))
+        .map(|change| change.room)
+        .collect();
     let may_have_changed = |part: &&Part| {
         let room = part.entry.room;
         let gap = timelines.get(&room).is_some_and(|timeline| timeline.limited) && part.has_news();
@@ -349,4 +348,71 @@ async fn add_heroes(reading: &mut Reading<'_>, told: &mut HashMap<Nid, Told>) ->
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::create_room::NewRoom;
+    use crate::post::Post;
+    use crate::sliding::request::Request;
+    use crate::testing::{Town, by};
+    use kontor_model::Draft;
+    use kontor_store::{Change, Stream};
+    use serde_json::{Value, json};
+
+    async fn slide(town: &Town, anna: &kontor_model::Requester, pos: Option<&Value>) -> Value {
+        let wish = json!({"lists": {"all": {"ranges": [[0, 9]], "timeline_limit": 5,
+            "required_state": [["m.room.topic", ""], ["org.example.kind", "*"]]}}});
+        let mut request: Request = serde_json::from_value(wish).unwrap();
+        request.pos = pos.and_then(Value::as_str).map(str::to_owned);
+        let answer = town.processes[0].sliding_sync(anna, &request).await.unwrap();
+        serde_json::to_value(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn state_that_fell_out_of_a_room_is_told_as_gone() {
+        let town = Town::of(1).await;
+        let flows = &town.processes[0];
+        // One who acts for an application service needs no session.
+        let anna = kontor_model::Requester { session: -1, ..town.person("anna").await };
+        let room = flows.create_room(&by(&anna), NewRoom::default()).await.unwrap();
+        let content = |json: Value| serde_json::from_value(json).unwrap();
+        let sender = || anna.user_id.clone();
+        let drafts = [("m.room.topic", ""), ("m.room.name", ""), ("org.example.kind", "a"), ("other", "")]
+            .map(|(kind, key)| Draft::state(kind, key, content(json!({"name": "n"})), sender(), 1));
+        flows.post(&room, Post { drafts: drafts.into(), ..Post::default() }).await.unwrap();
+        let first = slide(&town, &anna, None).await;
+        assert_eq!(first["rooms"][room.as_str()]["name"], "n", "{first}");
+        // As the meeting of two branches does it, which no event of this server can.
+        let (empty, a) = (town.store.name("").await.unwrap(), town.store.name("a").await.unwrap());
+        let fall_out = |chain: &mut kontor_rooms::Chain| {
+            let numeric = chain.head().room;
+            let change: &mut Change = chain.change();
+            let pos = change.position(Stream::Event, Some(numeric), None);
+            for (kind, key) in
+                [("m.room.topic", empty), ("m.room.name", empty), ("org.example.kind", a), ("other", empty)]
+            {
+                change.turn_state(numeric, kind, key, None, pos.clone());
+                change.drop_state(numeric, kind, key);
+            }
+            Ok(())
+        };
+        let said = Draft::message("m.room.message", content(json!({"body": "x"})), sender(), 1);
+        let post = Post { drafts: vec![said], rows: Some(&fall_out), ..Post::default() };
+        flows.post(&room, post).await.unwrap();
+        let next = slide(&town, &anna, Some(&first["pos"])).await;
+        let told = &next["rooms"][room.as_str()];
+        let mut gone = told["required_state"].as_array().cloned().unwrap_or_default();
+        gone.sort_by_key(|piece| piece["type"].to_string());
+        let expected = [
+            json!({"type": "m.room.topic", "state_key": ""}),
+            json!({"type": "org.example.kind", "state_key": "a"}),
+        ];
+        assert_eq!(gone, expected, "what was not asked for is not told: {next}");
+        assert_eq!(told.get("name"), Some(&Value::Null), "{next}");
+        assert!(told["heroes"].is_array(), "a room without a name is named after its members: {next}");
+        let last = slide(&town, &anna, Some(&next["pos"])).await;
+        assert_eq!(last["rooms"], json!({}), "{last}");
+        town.store.close().await;
+    }
 }
