@@ -49,7 +49,7 @@ fn is_content_type(said: &str) -> bool {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || special.contains(&byte))
     };
     let (essence, parameters) = said.split_once(';').unwrap_or((said, ""));
-    let formed = essence.trim_end().split_once('/').is_some_and(|(kind, sub)| token(kind) && token(sub));
+    let formed = essence.trim_end_matches(' ').split_once('/').is_some_and(|(kind, sub)| token(kind) && token(sub));
     formed && said.len() <= MAX_CONTENT_TYPE && parameters.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
@@ -97,6 +97,10 @@ mod tests {
             (Some("image/"), UNKNOWN_TYPE),
             (Some("image/png\r\nX: y"), UNKNOWN_TYPE),
             (Some("image/png; a=\u{1}"), UNKNOWN_TYPE),
+            (Some("image/png ;a=b"), "image/png ;a=b"),
+            (Some("image/png\n;a=b"), UNKNOWN_TYPE),
+            (Some("image/png\t;a=b"), UNKNOWN_TYPE),
+            (Some("image/png\u{a0};a=b"), UNKNOWN_TYPE),
             (Some("ima ge/png"), UNKNOWN_TYPE),
             (Some(&long), UNKNOWN_TYPE),
         ] {
