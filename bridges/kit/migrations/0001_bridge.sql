@@ -1,7 +1,7 @@
 -- The memory of bridges. One database may serve several channels, so every table names the channel.
 -- Times are milliseconds. What is called sealed is encrypted with the bridge's key file.
 
--- One row per channel: health, the lease of the process that works on it, pauses.
+-- One row per channel: health and pauses.
 CREATE TABLE channel (
     channel TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -10,10 +10,7 @@ CREATE TABLE channel (
     last_out_at BIGINT NOT NULL,
     -- Usual gaps between messages by hour of the day, JSON.
     gaps TEXT NOT NULL,
-    paused_until BIGINT NOT NULL,
-    pause TEXT NOT NULL,
-    lease_owner TEXT NOT NULL,
-    lease_until BIGINT NOT NULL
+    paused_until BIGINT NOT NULL
 );
 
 -- Where pulls go on; written with the items that it covers.
@@ -40,8 +37,11 @@ CREATE TABLE inbox (
     next_at BIGINT NOT NULL,
     error TEXT,
     -- How often it was replayed.
-    replays BIGINT NOT NULL
+    replays BIGINT NOT NULL,
+    -- 1 while people have to be told that it is dead.
+    tell BIGINT NOT NULL
 );
+CREATE INDEX inbox_tell ON inbox (channel, id) WHERE tell = 1;
 CREATE UNIQUE INDEX inbox_key ON inbox (channel, key);
 CREATE INDEX inbox_new ON inbox (channel, lane, id) WHERE state = 0;
 CREATE INDEX inbox_aside ON inbox (channel, next_at) WHERE state = 3;
@@ -106,7 +106,9 @@ CREATE TABLE outbox (
     remote TEXT,
     changed_at BIGINT NOT NULL,
     -- 1 while the room has to be told where it stands.
-    tell BIGINT NOT NULL
+    tell BIGINT NOT NULL,
+    -- 1 once the room was told that it has to wait.
+    waiting BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX outbox_event ON outbox (event_id, part, act);
 CREATE INDEX outbox_line ON outbox (channel, lane, id) WHERE open = 1;

@@ -1,9 +1,9 @@
-//! What the kit's own tests share: a folder that cleans up after itself, a clock that is moved, dice
+//! What the kit's own tests share: a folder that cleans up after itself, dice
 //! that fall the same every time.
 
-use kontor_model::{Clock, Ms, Random};
+use kontor_model::Random;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A folder that is removed with all that is in it.
 pub struct Folder(PathBuf);
@@ -28,27 +28,6 @@ pub fn folder() -> Folder {
     let path = std::env::temp_dir().join(format!("kontor-kit-{}-{number}", std::process::id()));
     std::fs::create_dir_all(&path).unwrap();
     Folder(path)
-}
-
-/// A clock that stands still until it is moved.
-pub struct Watch(AtomicI64);
-
-impl Watch {
-    /// Stands at `now`.
-    pub fn at(now: Ms) -> Self {
-        Self(AtomicI64::new(now))
-    }
-
-    /// Moves on.
-    pub fn pass(&self, ms: Ms) {
-        self.0.fetch_add(ms, Ordering::Relaxed);
-    }
-}
-
-impl Clock for Watch {
-    fn now(&self) -> Ms {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// Not random at all.

@@ -12,7 +12,10 @@ pub use hook::{
     Answer, Commit, Committed, Entry, HookReply, HookRequest, Item, Keep, Noted, Pulled, Reply, ReplyBody,
     Status, Stow, Taken,
 };
-pub use inbound::{Body, Claim, Consent, ConsentState, File, FileKind, Message, Part, Party, Profile, Receipt, Source, Trust, Whom};
+pub use inbound::{
+    Body, Claim, Consent, ConsentState, File, FileKind, Message, Part, Party, Profile, Receipt, Source,
+    Trust, Whom,
+};
 pub use outbound::{
     Act, Author, Download, OutFile, Outcome, Outgoing, Policy, Probe, Scope, SendError, Signal,
 };

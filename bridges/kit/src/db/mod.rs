@@ -2,10 +2,17 @@
 //!
 //! Rules about what happens when may not enter: functions here read and write rows.
 
+pub(crate) mod channel;
 mod dialect;
+pub(crate) mod inbox;
 pub(crate) mod journal;
 pub(crate) mod kept;
+pub(crate) mod lane;
+pub(crate) mod link;
+pub(crate) mod media;
 mod migrate;
+pub(crate) mod notice;
+pub(crate) mod outbox;
 pub(crate) mod take;
 pub(crate) mod value;
 mod writer;

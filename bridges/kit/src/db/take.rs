@@ -26,8 +26,8 @@ fn check(commit: &Commit) -> Result<()> {
 
 fn item(change: &mut Change, channel: &str, seal: &Seal, item: &Item, now: Ms) -> Result<usize> {
     let place = change.run(
-        "INSERT INTO inbox (channel, key, lane, at, received_at, raw, state, tries, next_at, replays) \
-         VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0) ON CONFLICT DO NOTHING RETURNING id",
+        "INSERT INTO inbox (channel, key, lane, at, received_at, raw, state, tries, next_at, replays, tell) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING RETURNING id",
         vec![
             channel.into(),
             (&item.key).into(),

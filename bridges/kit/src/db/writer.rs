@@ -42,6 +42,11 @@ impl Change {
         self.steps.len() - 1
     }
 
+    /// Adds the statements of another change, which has no guard.
+    pub fn append(&mut self, mut other: Self) {
+        self.steps.append(&mut other.steps);
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()

@@ -1,6 +1,7 @@
 //! A thin client of the homeserver, as its application service.
 
 use crate::channel::Download;
+use crate::json;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use kontor_model::{Code, Error, Ms, Result, Secret};
@@ -107,7 +108,7 @@ impl Homeserver {
     /// The bridge's own user.
     pub async fn whoami(&self) -> Outcome<String> {
         let answer = self.json("GET", "/_matrix/client/v3/account/whoami", As::default(), None).await?;
-        Ok(answer["user_id"].as_str().unwrap_or_default().to_owned())
+        Ok(json::text(&answer, "user_id").to_owned())
     }
 
     /// Sends an event; the same transaction id gives the same event.
@@ -157,7 +158,7 @@ impl Homeserver {
     pub async fn display_name(&self, user: &str) -> Outcome<Option<String>> {
         let path = format!("/_matrix/client/v3/profile/{}/displayname", part(user));
         match self.json("GET", &path, As::default(), None).await {
-            Ok(answer) => Ok(answer["displayname"].as_str().map(str::to_owned)),
+            Ok(answer) => Ok(answer.get("displayname").and_then(Value::as_str).map(str::to_owned)),
             Err(HomeError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -175,7 +176,7 @@ impl Homeserver {
         let request = request.query(&[("filename", name)]).header("content-type", media_type);
         let request = request.timeout(LONG_PATIENCE).body(reqwest::Body::wrap_stream(bytes));
         let answer = answer(request).await?;
-        let mxc = answer["content_uri"].as_str();
+        let mxc = answer.get("content_uri").and_then(Value::as_str);
         mxc.map(str::to_owned).ok_or_else(|| HomeError::away("an upload without an address"))
     }
 
@@ -200,7 +201,7 @@ impl Homeserver {
 }
 
 fn event_id(answer: &Value) -> Outcome<String> {
-    let event = answer["event_id"].as_str();
+    let event = answer.get("event_id").and_then(Value::as_str);
     event.map(str::to_owned).ok_or_else(|| HomeError::away("an answer without an event id"))
 }
 
@@ -229,12 +230,13 @@ async fn refusal(answer: reqwest::Response) -> HomeError {
     let status = answer.status().as_u16();
     let body = body(answer).await.unwrap_or_default();
     let said: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let errcode = said["errcode"].as_str().unwrap_or_default().to_owned();
-    let text = said["error"].as_str().unwrap_or_default().to_owned();
+    let errcode = json::text(&said, "errcode").to_owned();
+    let text = json::text(&said, "error").to_owned();
     match status {
         401 => HomeError::Credentials,
         429 => {
-            let after = said["retry_after_ms"].as_i64().map(|after| after.clamp(0, 600_000));
+            let after =
+                said.get("retry_after_ms").and_then(Value::as_i64).map(|after| after.clamp(0, 600_000));
             HomeError::Away { after, cause: "too many requests".to_owned() }
         }
         // A refusal comes in Matrix's own form; what does not is some proxy in between.

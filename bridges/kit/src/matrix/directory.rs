@@ -2,6 +2,7 @@
 
 use super::client::{As, HomeError, Homeserver};
 use crate::channel::{Claim, Consent, Profile};
+use crate::json;
 use async_trait::async_trait;
 use kontor_model::{Error, Language, Result};
 use serde::{Deserialize, Serialize};
@@ -117,9 +118,9 @@ impl Directory for CompanyApi {
     async fn open(&self, opening: &Opening) -> Result<Opened> {
         let who = &opening.profile;
         let mut profile = json!({});
-        profile["display_name"] = json!(who.display_name);
-        profile["avatar_mxc"] = json!(opening.avatar_mxc);
-        profile["language"] = json!(who.language);
+        json::set(&mut profile, "display_name", json!(who.display_name));
+        json::set(&mut profile, "avatar_mxc", json!(opening.avatar_mxc));
+        json::set(&mut profile, "language", json!(who.language));
         if let Some(fields) = profile.as_object_mut() {
             fields.retain(|_, value| !value.is_null());
         }

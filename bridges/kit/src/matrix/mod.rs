@@ -5,5 +5,6 @@
 mod client;
 mod directory;
 
-pub(crate) use client::{HomeError, Homeserver};
+pub(crate) use client::{As, HomeError, Homeserver};
+pub(crate) use directory::CompanyApi;
 pub use directory::{Directory, HealthReport, Opened, Opening};
