@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// How often other processes' delayed events are looked for.
 const LOOK: Duration = Duration::from_secs(1);
+/// The same, while nothing waits at all: each process knows of what was asked of itself.
+const IDLE: Duration = Duration::from_secs(5);
 /// How long a process is the one that sends, milliseconds, if it says nothing more.
 const LEASE: Ms = 10_000;
 /// Events that are sent between two looks.
@@ -57,7 +59,7 @@ impl Flows {
         if due.is_empty() {
             let next = delayed::next_due(&mut self.store.reader()).await?;
             let wait = next.and_then(|next| u64::try_from(next - now).ok()).map(Duration::from_millis);
-            return Ok(wait.map_or(LOOK, |wait| wait.clamp(Duration::from_millis(1), LOOK)));
+            return Ok(wait.map_or(IDLE, |wait| wait.clamp(Duration::from_millis(1), LOOK)));
         }
         if !self.store.lease("delayed events", LEASE).await? {
             return Ok(LOOK);
