@@ -2,6 +2,7 @@
 
 use crate::Flows;
 use crate::caller::Caller;
+use crate::conversation;
 use crate::post::{Post, Rows, Txn, first};
 use crate::send::transaction;
 use kontor_model::{Code, Draft, Error, Result};
@@ -62,6 +63,9 @@ impl Flows {
             }
             if target.redacted {
                 return Ok(());
+            }
+            if conversation::kind(chain.head()) == Some(conversation::Kind::Customer) {
+                chain.change().keep_version(target.event, by.requester.user, by.now);
             }
             let left = redaction::left(&target, &chain.head().version)?;
             chain.redact(target.event, left)

@@ -131,6 +131,9 @@ impl Flows {
         row.detail = Some(serde_json::json!({ "replacement": new_id }).to_string());
         old.change().audit(self.store.nid().await?, row.on("room", old_head.room_id.as_str()));
         old.change().move_aliases(old_head.room, room);
+        if crate::conversation::kind(old_head).is_some() {
+            old.change().move_conversation_room(old_head.room, room);
+        }
         if published {
             old.change().publish_room(old_head.room, false);
         }

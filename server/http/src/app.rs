@@ -1,5 +1,6 @@
 //! What every handler can reach.
 
+use kontor_contacts::Contacts;
 use kontor_flows::Flows;
 use kontor_identity::Identity;
 use kontor_media::Media;
@@ -21,6 +22,8 @@ pub struct App {
     pub rooms: Arc<Rooms>,
     /// Department of accounts.
     pub identity: Arc<Identity>,
+    /// Department of contacts.
+    pub contacts: Arc<Contacts>,
     /// Department of files.
     pub media: Arc<Media>,
     /// Procedures across departments.

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod again;
 pub mod app;
 pub mod client;
+mod company;
 mod confirm;
 pub mod error;
 pub mod extract;

@@ -1,7 +1,7 @@
 //! Which routes exist, and which of them a listener serves.
 
 use crate::app::App;
-use crate::{admin, client, confirm, health, middleware, setup};
+use crate::{admin, client, company, confirm, health, middleware, setup};
 use axum::Router;
 use axum::routing::MethodRouter;
 use kontor_model::{Code, Error};
@@ -24,6 +24,8 @@ pub enum Serve {
     Federation,
     /// Who somebody is, for others.
     Identity,
+    /// Contacts, conversations, and what bridges ask of them.
+    Company,
     /// `/health/live` and `/health/ready`.
     Health,
     /// Prometheus text; its handler is the binary's.
@@ -48,6 +50,7 @@ pub fn router(app: Arc<App>, serve: &BTreeSet<Serve>) -> Router {
     if serve.contains(&Serve::Admin) {
         routes = routes.merge(admin::routes());
     }
+    routes = company::routes(routes, serve);
     if serve.contains(&Serve::Admin) || serve.contains(&Serve::Console) {
         routes = setup::routes(routes);
     }

@@ -35,6 +35,7 @@ pub(crate) async fn requester(app: &App, service: &Service, parts: &Parts) -> Re
     })?;
     let device_id = wish.device_id.or(wish.old_device_id);
     let requester = app.identity.act_as(service, &Masquerade { user_id: wish.user_id, device_id }).await?;
+    app.flows.check_masquerade(service, &requester).await?;
     if service.rate_limited && requester.user_id != service.sender {
         app.limits.spend(app, &requester)?;
     }

@@ -9,6 +9,7 @@ use crate::{adapters, departments, housekeeping, mail, signing_key};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
+use kontor_contacts::Contacts;
 use kontor_flows::Flows;
 use kontor_flows::preview::Previews;
 use kontor_http::App;
@@ -50,10 +51,16 @@ struct Tasks {
     indexing: JoinHandle<()>,
     push: JoinHandle<()>,
     serving: JoinHandle<()>,
+    telling: JoinHandle<()>,
 }
 
 impl Tasks {
-    fn begin(app: &Arc<App>, gateways: Arc<adapters::push::Gateways>, stopping: watch::Receiver<bool>) -> Self {
+    fn begin(
+        app: &Arc<App>,
+        gateways: Arc<adapters::push::Gateways>,
+        hooks: Arc<adapters::webhook::Hooks>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
         let keeping = Arc::clone(app);
         let housekeeping = tokio::spawn(async move {
             tokio::join!(
@@ -67,8 +74,15 @@ impl Tasks {
         let indexing = tokio::spawn(async move { flows.follow_for_search().await });
         let stop = app.flows.stop.subscribe();
         let push = kontor_flows::push::follow(Arc::clone(&app.flows), gateways, stop.clone());
-        let serving = kontor_flows::appservice::follow(Arc::clone(&app.flows), stop);
-        Self { housekeeping, indexing, push: tokio::spawn(push), serving: tokio::spawn(serving) }
+        let serving = kontor_flows::appservice::follow(Arc::clone(&app.flows), stop.clone());
+        let telling = kontor_flows::conversation::webhooks::follow(Arc::clone(&app.flows), hooks, stop);
+        Self {
+            housekeeping,
+            indexing,
+            push: tokio::spawn(push),
+            serving: tokio::spawn(serving),
+            telling: tokio::spawn(telling),
+        }
     }
 
     /// Waits until all of them ended.
@@ -77,6 +91,7 @@ impl Tasks {
             ("The search index was left with a panic.", self.indexing),
             ("Push notifications were left with a panic.", self.push),
             ("Telling application services was left with a panic.", self.serving),
+            ("Telling webhooks was left with a panic.", self.telling),
             ("Housekeeping ended with a panic.", self.housekeeping),
         ];
         for (message, task) in ends {
@@ -143,6 +158,7 @@ impl House {
         let options = departments::media(config, server_name.clone());
         let media = Media::new(store.clone(), clock.clone(), random.clone(), options);
         let media = Arc::new(media.map_err(|error| sentence(&error))?);
+        let contacts = Arc::new(Contacts::new(store.clone(), clock.clone(), random.clone()));
         let (stop, stopping) = watch::channel(false);
         let authorities = Authorities::read(&config.outbound.extra_ca_files)?;
         let mail = mail::way(config, &authorities)?;
@@ -152,6 +168,7 @@ impl House {
             store: store.clone(),
             rooms: rooms.clone(),
             identity: identity.clone(),
+            contacts: contacts.clone(),
             clock: clock.clone(),
             random: random.clone(),
             settings: departments::flows(config, server_name.clone()),
@@ -182,6 +199,7 @@ impl House {
             random,
             rooms,
             identity,
+            contacts,
             media,
             flows,
             previews,
@@ -189,8 +207,9 @@ impl House {
             limits,
             again,
         });
+        let hooks = Arc::new(adapters::webhook::Hooks(outbound.clone()));
         let gateways = Arc::new(adapters::push::Gateways(outbound));
-        let tasks = Tasks::begin(&app, gateways, stopping);
+        let tasks = Tasks::begin(&app, gateways, hooks, stopping);
         Ok(Self { app, exposition: telemetry.exposition(), data_dir: data_dir.as_path().into(), tasks })
     }
 
@@ -244,6 +263,7 @@ fn group(serve: config::Serve) -> Option<kontor_http::Serve> {
         config::Serve::Console => kontor_http::Serve::Console,
         config::Serve::Federation => kontor_http::Serve::Federation,
         config::Serve::Identity => kontor_http::Serve::Identity,
+        config::Serve::Company => kontor_http::Serve::Company,
         config::Serve::Health => kontor_http::Serve::Health,
         _ => return None,
     })

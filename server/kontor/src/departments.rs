@@ -26,6 +26,7 @@ pub fn identity(config: &Config, server_name: OwnedServerName) -> kontor_identit
             .zip(config.email.from.as_ref())
             .map(|_| kontor_identity::Mail { base_url: config.public_base_url() }),
         presence: config.presence.enabled,
+        company_user: config.company.service_user.clone(),
         ..kontor_identity::Options::new(server_name)
     }
 }
@@ -61,6 +62,7 @@ pub fn media(config: &Config, server_name: OwnedServerName) -> kontor_media::Opt
 pub fn flows(config: &Config, server_name: OwnedServerName) -> kontor_flows::Settings {
     kontor_flows::Settings {
         server_name,
+        public_base_url: config.public_base_url(),
         default_room_version: config.rooms.default_version.clone(),
         alias_needs_membership: config.rooms.alias_needs_membership,
         only_admins_publish: config.rooms.publish_rooms == PublishRooms::Admins,

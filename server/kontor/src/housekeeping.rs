@@ -30,6 +30,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         note("erased accounts", app.store.remember_erased().await);
         note("departures", app.flows.depart().await);
         note("notices", app.flows.notice_rounds().await);
+        note("conversations", app.flows.tend_conversations().await);
         if Instant::now() >= files {
             files = Instant::now() + FILES;
             note("files", sweep_files(&app).await);

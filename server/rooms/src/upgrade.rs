@@ -14,7 +14,7 @@ use serde_json::json;
 
 /// State that the new room repeats, with the empty state key, in the order in which it is set.
 /// Power levels and aliases have rules of their own.
-pub const REPEATED: [&str; 8] = [
+pub const REPEATED: [&str; 10] = [
     "m.room.join_rules",
     "m.room.history_visibility",
     "m.room.guest_access",
@@ -23,6 +23,8 @@ pub const REPEATED: [&str; 8] = [
     "m.room.name",
     "m.room.avatar",
     "m.room.topic",
+    "dev.kontor.conversation",
+    "dev.kontor.context",
 ];
 
 /// Fields of the create event that the new room repeats.

@@ -6,6 +6,7 @@ use crate::Flows;
 use kontor_identity::appservice::Known;
 use kontor_model::appservice::Service;
 use kontor_model::{Nid, Pos, Result};
+use kontor_store::contacts::conversations;
 use kontor_store::log::Entry;
 use kontor_store::rooms::events::{self, EventRow};
 use kontor_store::rooms::served;
@@ -155,7 +156,8 @@ impl Desk {
         if inner.names.len() > NAMES {
             inner.names.clear();
         }
-        let missing: Vec<Nid> = users.iter().filter(|user| !inner.names.contains_key(user)).copied().collect();
+        let missing: Vec<Nid> =
+            users.iter().filter(|user| !inner.names.contains_key(user)).copied().collect();
         let found = served::names(&mut self.flows.store.reader(), &missing).await?;
         inner.names.extend(found.into_iter().map(|(user, name)| (user, Arc::from(name))));
         Ok(users.into_iter().filter_map(|user| Some((user, Arc::clone(inner.names.get(&user)?)))).collect())
@@ -198,8 +200,13 @@ impl Inner {
             .collect();
         let members: Vec<(Nid, Nid)> = own.keys().copied().collect();
         let steps = served::steps(&mut reader, &members).await?;
+        let backstage = conversations::backstage_among(&mut reader, &missing).await?;
         for (room, (room_id, aliases)) in called {
-            self.rooms.insert(room, Ties::new(&room_id, &aliases, services));
+            let ties = match backstage.contains(&room) {
+                true => Ties::closed(&room_id),
+                false => Ties::new(&room_id, &aliases, services),
+            };
+            self.rooms.insert(room, ties);
         }
         for step in steps {
             let name = own.get(&(step.room, step.user));
@@ -212,8 +219,11 @@ impl Inner {
 
     /// The events of places that may be of interest to anybody, by position.
     async fn fetch(&mut self, flows: &Flows, places: &[&Entry]) -> Result<HashMap<i64, Arc<EventRow>>> {
-        let moving: HashSet<Nid> =
-            places.iter().filter(|entry| entry.row.user.is_some()).filter_map(|entry| entry.row.room).collect();
+        let moving: HashSet<Nid> = places
+            .iter()
+            .filter(|entry| entry.row.user.is_some())
+            .filter_map(|entry| entry.row.room)
+            .collect();
         let wanted = places.iter().filter_map(|entry| {
             let room = entry.row.room?;
             let ties = self.rooms.get(&room);
@@ -221,7 +231,8 @@ impl Inner {
             (moving.contains(&room) || concerns).then_some((room, entry.pos))
         });
         let wanted: Vec<(Nid, i64)> = wanted.collect();
-        let missing: Vec<_> = wanted.iter().filter(|(_, pos)| !self.rows.contains_key(pos)).copied().collect();
+        let missing: Vec<_> =
+            wanted.iter().filter(|(_, pos)| !self.rows.contains_key(pos)).copied().collect();
         let mut rows = HashMap::with_capacity(wanted.len());
         for row in events::at_places(&mut flows.store.reader(), &missing).await? {
             let (Some(ord), row) = (row.ord, Arc::new(row)) else { continue };
@@ -260,6 +271,9 @@ impl Inner {
             ties.note(known.list(), (user, name), entry.pos, joins(row));
         }
         let ties = self.rooms.get(&room);
+        if ties.is_some_and(|ties| ties.closed) {
+            return false;
+        }
         ties.is_some_and(|ties| ties.concerns(&service.id, entry.pos))
             || service.has_user(&row.sender)
             || target.is_some_and(|target| service.has_user(target))

@@ -40,9 +40,8 @@ impl Stay {
         if ord >= self.newest {
             return self.joined > 0;
         }
-        let joined = |turns: &BTreeMap<i64, bool>| {
-            turns.range(..=ord).next_back().is_some_and(|(_, joined)| *joined)
-        };
+        let joined =
+            |turns: &BTreeMap<i64, bool>| turns.range(..=ord).next_back().is_some_and(|(_, joined)| *joined);
         self.users.values().any(joined)
     }
 
@@ -64,6 +63,8 @@ pub(super) struct Ties {
     pub room_id: Arc<str>,
     /// Services that watch it for its id or an alias.
     pub watchers: Vec<Arc<str>>,
+    /// Whether no service hears anything of it, whoever is there: what is said backstage stays there.
+    pub closed: bool,
     /// By service, when its users were there.
     pub stays: HashMap<Arc<str>, Stay>,
 }
@@ -75,11 +76,19 @@ impl Ties {
             service.rooms.has(room_id) || aliases.iter().any(|alias| service.aliases.has(alias))
         };
         let watchers = services.iter().filter(watches).map(|service| Arc::clone(&service.id)).collect();
-        Self { room_id: room_id.into(), watchers, stays: HashMap::new() }
+        Self { room_id: room_id.into(), watchers, closed: false, stays: HashMap::new() }
+    }
+
+    /// Of a room of which no service hears anything.
+    pub fn closed(room_id: &str) -> Self {
+        Self { room_id: room_id.into(), closed: true, ..Self::default() }
     }
 
     /// Notes that a user joined or went, if it is a service's.
     pub fn note(&mut self, services: &[Arc<Service>], user: (Nid, &str), ord: i64, joined: bool) {
+        if self.closed {
+            return;
+        }
         for service in services.iter().filter(|service| service.has_user(user.1)) {
             self.stays.entry(Arc::clone(&service.id)).or_default().note(user.0, ord, joined);
         }
@@ -137,13 +146,18 @@ mod tests {
         }
         ties.note(&services, (1, "@irc_a:x"), 20, false);
         ties.note(&services, (3, "@ircbot:x"), 30, true);
-        for (ord, concerns) in [(9, false), (10, true), (19, true), (20, false), (29, false), (30, true), (99, true)] {
+        for (ord, concerns) in
+            [(9, false), (10, true), (19, true), (20, false), (29, false), (30, true), (99, true)]
+        {
             assert_eq!(ties.concerns("irc", ord), concerns, "{ord}");
             assert!(!ties.concerns("eye", ord));
         }
         assert!(ties.concerns_now("irc") && !ties.concerns_now("eye"));
         assert!(Ties::new("!watched", &[], &services).concerns("eye", 1));
         assert!(Ties::new("!b", &["#open_house:x".into()], &services).concerns_any(1));
+        let mut closed = Ties::closed("!watched");
+        closed.note(&services, (1, "@irc_a:x"), 10, true);
+        assert!(!closed.concerns_any(20) && !closed.concerns_now("irc") && !closed.concerns_now("eye"));
     }
 
     proptest! {

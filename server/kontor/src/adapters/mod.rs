@@ -4,6 +4,7 @@
 pub mod appservice;
 pub mod push;
 pub mod web;
+pub mod webhook;
 
 use crate::config::Config;
 use kontor_wire::outbound::Options;

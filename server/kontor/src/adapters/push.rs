@@ -18,16 +18,15 @@ pub struct Gateways(pub Outbound);
 impl Gateway for Gateways {
     fn notify<'a>(&'a self, url: &'a str, body: String) -> BoxFuture<'a, Heard> {
         async move {
-            let ask =
-                Ask {
-                    url,
-                    headers: &[],
-                    json: Some(body),
-                    put: false,
-                    time: TIME,
-                    most_bytes: MOST_BYTES,
-                    redirects: 0,
-                };
+            let ask = Ask {
+                url,
+                headers: &[],
+                json: Some(body),
+                put: false,
+                time: TIME,
+                most_bytes: MOST_BYTES,
+                redirects: 0,
+            };
             heard(self.0.ask(&ask).await)
         }
         .boxed()

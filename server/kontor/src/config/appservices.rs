@@ -52,7 +52,10 @@ fn one(file: &Path, server_name: &ServerName) -> Result<FileService, Vec<String>
 fn alike(new: &FileService, old: &FileService, file: &Path, at: &Path) -> Option<String> {
     let (file, at) = (file.display(), at.display());
     if new.service.id == old.service.id {
-        return Some(format!("{file}: the id \"{}\" is that of {at} too; each needs its own.", new.service.id));
+        return Some(format!(
+            "{file}: the id \"{}\" is that of {at} too; each needs its own.",
+            new.service.id
+        ));
     }
     let same = new.as_token == old.as_token;
     same.then(|| format!("{file}: its as_token is that of {at} too; each needs its own."))
@@ -126,7 +129,14 @@ namespaces:
         ];
         let broken: Vec<&str> = broken.iter().map(String::as_str).collect();
         let said = read_all("broken", &broken).expect_err("broken files");
-        for part in ["1.yaml: the id \"irc\"", "2.yaml: its as_token", "3.yaml: namespaces.users", "hs_token", "5.yaml", "6.yaml"] {
+        for part in [
+            "1.yaml: the id \"irc\"",
+            "2.yaml: its as_token",
+            "3.yaml: namespaces.users",
+            "hs_token",
+            "5.yaml",
+            "6.yaml",
+        ] {
             assert!(said.contains(part), "{part} is missing in:\n{said}");
         }
         assert!(!said.contains("secret-a"), "no token is shown");

@@ -68,6 +68,14 @@ fn check_top(config: &Config, tree: &Tree, problems: &mut Problems) {
             ),
         );
     }
+    let company = &config.company.service_user;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    if company.is_empty() || company.len() > 64 || !company.bytes().all(plain) {
+        problems.add(
+            tree.place("company.service_user"),
+            "the name of a user is expected: small letters, digits, dots, underscores and hyphens.",
+        );
+    }
     if let Some(address) = &config.top.public_base_url
         && web_address(address).is_none_or(|url| url.path() != "/" || url.query().is_some())
     {

@@ -53,6 +53,8 @@ pub struct Config {
     pub presence: Presence,
     /// `[sync]`
     pub sync: Sync,
+    /// `[company]`
+    pub company: Company,
     /// `[appservices]`
     pub appservices: Appservices,
     /// `[log]`
@@ -83,6 +85,7 @@ pub fn sections() -> Vec<Section> {
         Sync::describe("sync", false),
         Federation::describe("federation", false),
         Outbound::describe("outbound", false),
+        Company::describe("company", false),
         Appservices::describe("appservices", false),
         Log::describe("log", false),
         Telemetry::describe("telemetry", false),
@@ -147,8 +150,8 @@ impl Serve {
     /// Whether this version has any address in the group. The others are known words that
     /// answer nothing yet; starting with them warns.
     pub fn is_built(self) -> bool {
-        use Serve::{Admin, Client, Console, Federation, Health, Identity, Media, Metrics};
-        matches!(self, Client | Federation | Identity | Media | Admin | Console | Health | Metrics)
+        use Serve::{Admin, Client, Company, Console, Federation, Health, Identity, Media, Metrics};
+        matches!(self, Client | Federation | Identity | Media | Admin | Company | Console | Health | Metrics)
     }
 }
 
@@ -170,9 +173,9 @@ section! {
         /// (the administration API, and the page for the first administrator), `console` (only that
         /// page, so far), `health` and `metrics`. `federation` and `identity` have one address each
         /// so far, by which the servers of widgets ask who somebody is; it is also served with
-        /// `client`. The words `keys`, `company` and `hooks` are reserved: they are accepted with a
-        /// warning and serve nothing in this version. `metrics` is for a listener of its own that the public cannot reach.
-        serve: Vec<Serve> = vec![Serve::Client, Serve::Media, Serve::Admin, Serve::Health];
+        /// `client`. `company` is the API of contacts and of bridges. The words `keys` and `hooks` are
+        /// reserved: they are accepted with a warning and serve nothing in this version. `metrics` is for a listener of its own that the public cannot reach.
+        serve: Vec<Serve> = vec![Serve::Client, Serve::Media, Serve::Admin, Serve::Company, Serve::Health];
     }
 }
 
@@ -446,6 +449,15 @@ section! {
         /// token, as after a broken connection. 0 keeps none. It takes up to 64 MB of memory; an
         /// answer of a session that ended is never given again.
         response_cache_seconds: u32 = 0;
+    }
+}
+
+section! {
+    /// Conversations with customers.
+    pub struct Company {
+        /// Localpart of the company's own user, who makes the rooms of conversations and speaks in them for
+        /// the server. Nobody can log in as it. Changing it later leaves the rooms of before with the old one.
+        service_user: String = String::from("kontor");
     }
 }
 
