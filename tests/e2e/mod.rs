@@ -1,5 +1,5 @@
-//! Real clients: the scripts in this folder drive matrix-js-sdk and matrix-nio against a server under
-//! test, and every answer is held against the specification on its way. A script says what it does
+//! Real clients: the scripts in this folder drive matrix-js-sdk, matrix-nio and mautrix against a
+//! server under test, and every answer is held against the specification on its way. A script says what it does
 //! line by line; when it prints RESTART, the server is restarted.
 
 mod sdk;
@@ -15,6 +15,7 @@ on_each_database!(
     two_people_talk_encrypted_verify_each_other_and_restore_their_keys,
     people_find_their_rooms_by_sliding_sync,
     bots_on_matrix_nio_talk_in_the_open_and_encrypted,
+    a_bridge_on_mautrix_talks_and_survives_outages,
 );
 
 async fn two_people_talk_and_find_it_all_again_after_a_restart(db: Db) {
@@ -31,6 +32,10 @@ async fn people_find_their_rooms_by_sliding_sync(db: Db) {
 
 async fn bots_on_matrix_nio_talk_in_the_open_and_encrypted(db: Db) {
     run(python(), "bots_talk.py", db, 50).await;
+}
+
+async fn a_bridge_on_mautrix_talks_and_survives_outages(db: Db) {
+    run(python(), "appservice_talks.py", db, 30).await;
 }
 
 /// Runs a script to its end. A homeserver that is not ours is neither restarted nor held against the
@@ -93,10 +98,10 @@ fn node() -> PathBuf {
         .expect("the npm packages of tests/e2e are not installed: ./tests/run does it")
 }
 
-/// Python with matrix-nio.
+/// Python with matrix-nio and mautrix.
 fn python() -> PathBuf {
     let python = target().join("tests-python/bin/python");
-    let asked = Command::new(&python).args(["-c", "import nio, vodozemac"]).output();
+    let asked = Command::new(&python).args(["-c", "import nio, vodozemac, mautrix"]).output();
     let there = asked.is_ok_and(|answer| answer.status.success());
     assert!(there, "the Python packages of the tests are not installed: ./tests/run does it");
     python

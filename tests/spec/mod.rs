@@ -10,8 +10,6 @@ both_databases!(the_page_about_the_specification_is_true);
 
 /// Operations that do not exist, each with its reason. An operation may only be missing with one.
 const MISSING: &[(&str, &str)] = &[
-    ("pingAppservice", "comes with application services"),
-    ("updateAppserviceRoomDirectoryVisibility", "comes with application services"),
     ("getAuthMetadata", "comes with single sign-on; the answer says so in the form that clients expect"),
     ("redirectToSSO", "comes with single sign-on"),
     ("redirectToIdP", "comes with single sign-on"),

@@ -2,7 +2,7 @@
 
 use crate::Flows;
 use crate::caller::Caller;
-use kontor_model::{Code, Draft, Error, Requester, Result};
+use kontor_model::{Code, Draft, Error, Requester, Result, ids};
 use kontor_rooms::{Head, alias};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Audit};
@@ -155,6 +155,30 @@ impl Flows {
         change.publish_room(head.room, published);
         let mut row = Audit::done(Action::RoomAliasChange, by.actor.clone(), by.now);
         row.detail = Some(serde_json::json!({ "published": published }).to_string());
+        change.audit(self.store.nid().await?, row.on("room", room_id.as_str()));
+        self.store.submit(change).await.map(|_| ())
+    }
+
+    /// Shows a room in the directory of a service's network, or no longer.
+    ///
+    /// # Errors
+    /// `Forbidden` for callers that are no application service, `NotFound` without such a room.
+    pub async fn list_in_network(
+        &self,
+        by: &Caller<'_>,
+        network: &str,
+        room_id: &RoomId,
+        shown: bool,
+    ) -> Result<()> {
+        let Some(service) = &by.requester.service else {
+            return Err(Error::forbidden("Only application services list rooms of their networks."));
+        };
+        ids::storable_key(network, "network id")?;
+        let room = head::room(&mut self.store.reader(), room_id.as_str()).await?.ok_or_else(no_room)?.room;
+        let mut change = Change::default();
+        change.list_in_network(service, network, room, shown);
+        let mut row = Audit::done(Action::RoomAliasChange, by.actor.clone(), by.now);
+        row.detail = Some(serde_json::json!({ "published": shown, "network": network }).to_string());
         change.audit(self.store.nid().await?, row.on("room", room_id.as_str()));
         self.store.submit(change).await.map(|_| ())
     }

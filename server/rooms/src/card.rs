@@ -169,6 +169,11 @@ impl Card {
         self.row.published.then(|| self.told().public)
     }
 
+    /// The room for everybody, since somebody who may shows it.
+    pub fn listed(self) -> Public {
+        self.told().public
+    }
+
     fn told(self) -> Preview {
         let row = &self.row;
         let guests = text(row, "m.room.guest_access", "guest_access").as_deref() == Some("can_join");

@@ -67,6 +67,20 @@ pub struct Wanted {
     pub since: Option<Since>,
     /// At most so many.
     pub limit: Option<usize>,
+    /// Whose directory.
+    pub network: Network,
+}
+
+/// Whose directory is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// This server's own.
+    #[default]
+    Own,
+    /// That of an application service's network, as service and network.
+    Of(String, String),
+    /// All of them together.
+    All,
 }
 
 /// A page of the directory.
@@ -112,6 +126,9 @@ impl Directory {
     /// # Errors
     /// `Unavailable` when the archive is gone.
     pub async fn page(&self, store: &Store, wanted: &Wanted) -> Result<Page> {
+        if wanted.network != Network::Own {
+            return page_of_networks(store, wanted).await;
+        }
         let mut listing = self.0.lock().await;
         // Before the snapshot: what is committed meanwhile is looked at once more next time.
         let at = store.log().newest();
@@ -132,6 +149,23 @@ impl Directory {
         let rooms = public(&mut snapshot, &rooms).await?;
         Ok(Page { rooms, next, prev, total })
     }
+}
+
+/// A page of a list that is read anew every time: lists of networks are short, and asked for rarely.
+async fn page_of_networks(store: &Store, wanted: &Wanted) -> Result<Page> {
+    let mut snapshot = store.snapshot().await?;
+    let rooms = match &wanted.network {
+        Network::Of(service, network) => card::of_network(&mut snapshot, service, network).await?,
+        Network::Own | Network::All => card::of_all_networks(&mut snapshot).await?,
+    };
+    let cards = card::by_nids(&mut snapshot, 0, &rooms).await?;
+    let mut listing = Listing::default();
+    listing.take_in(&rooms, cards.into_iter().map(Card::read), Pos::default());
+    let (rooms, prev, next, total) = listing.select(wanted);
+    let rows = card::by_nids(&mut snapshot, 0, &rooms).await?;
+    let mut rows: HashMap<Nid, _> = rows.into_iter().map(|row| (row.room, row)).collect();
+    let rooms = rooms.iter().filter_map(|room| Some(Card::read(rows.remove(room)?).listed())).collect();
+    Ok(Page { rooms, next, prev, total })
 }
 
 async fn public<S: Source>(source: &mut S, rooms: &[Nid]) -> Result<Vec<Public>> {

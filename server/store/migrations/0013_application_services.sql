@@ -13,6 +13,14 @@ CREATE TABLE application_service (
     creator_nid BIGINT
 );
 
+-- Rooms that a service shows in the directory of one of its networks.
+CREATE TABLE network_room (
+    service_id TEXT NOT NULL,
+    network_id TEXT NOT NULL,
+    room_nid BIGINT NOT NULL,
+    PRIMARY KEY (service_id, network_id, room_nid)
+) WITHOUT_ROWID;
+
 -- What a follower is handing over: written before the first byte is sent, so that every try sends the
 -- same, and gone once it was taken. One at a time for each follower.
 CREATE TABLE follower_txn (

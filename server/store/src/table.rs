@@ -131,6 +131,7 @@ tables! {
         "device_display_name", "profile_tag", "lang", "url", "data", "set_ts", "owed_pos"];
     ApplicationService = "application_service" Refuse ["service_id"] ["token_hash", "hs_token", "definition",
         "created_ts", "creator_nid"];
+    NetworkRoom = "network_room" Keep ["service_id", "network_id", "room_nid"] [];
     FollowerTxn = "follower_txn" Refuse ["follower"] ["txn_id", "to_pos", "body", "created_ts"];
     UrlPreview = "url_preview" Replace ["digest"] ["preview", "fetched_ts", "expires_ts"];
     UrlPreviewPicture = "url_preview_picture" Replace ["media_nid"] ["until_ts"];

@@ -34,20 +34,20 @@ async fn a_service_acts_as_itself_and_as_its_users_and_as_nobody_else(server: Ho
 async fn users_of_a_service_are_registered_and_logged_in_without_a_password(server: Homeserver) {
     let (bridge, anna) = (Bridge::open(&server).await, server.register("anna").await);
     let name = format!("{}_ghost", bridge.id);
-    let register = |name: &str| {
-        json!({ "type": "m.login.application_service", "username": name, "inhibit_login": true })
-    };
+    let register = |name: &str| json!({ "type": "m.login.application_service", "username": name, "inhibit_login": true });
     let made = bridge.bot.post("/register", &register(&name)).await.ok();
     assert_eq!(made["user_id"], bridge.user("ghost"));
     assert_eq!(made.get("access_token"), None);
     bridge.bot.post("/register", &register(&name)).await.err(400, "M_USER_IN_USE");
     bridge.bot.post("/register", &register(&word())).await.err(400, "M_EXCLUSIVE");
-    bridge.bot.post("/register", &json!({ "type": "m.login.application_service" })).await.err(400, "M_MISSING_PARAM");
+    bridge
+        .bot
+        .post("/register", &json!({ "type": "m.login.application_service" }))
+        .await
+        .err(400, "M_MISSING_PARAM");
     server.anonymous().post("/register", &register("x")).await.err(401, "M_MISSING_TOKEN");
     anna.post("/register", &register("x")).await.err(401, "M_UNKNOWN_TOKEN");
-    let login = |user: &str| {
-        json!({ "type": "m.login.application_service", "identifier": { "type": "m.id.user", "user": user } })
-    };
+    let login = |user: &str| json!({ "type": "m.login.application_service", "identifier": { "type": "m.id.user", "user": user } });
     let session = bridge.bot.post("/login", &login(&name)).await.ok();
     let ghost = super::support::client(&server, &bridge.user("ghost"), &text(&session["access_token"]));
     assert_eq!(ghost.get("/account/whoami").await.ok()["user_id"], bridge.user("ghost"));
@@ -96,7 +96,9 @@ async fn a_service_says_when_an_event_happened_and_people_do_not(server: Homeser
     let state = format!("/rooms/{}/state/org.example.state/x?ts={ts}", enc(&room));
     let power = json!({ "users": { anna.user_id(): 100, &*ghost: 100 } });
     // The creator's power is not to be named in rooms of the newest version.
-    let power = if anna.put(&format!("/rooms/{}/state/m.room.power_levels", enc(&room)), &power).await.status == 200 {
+    let power = if anna.put(&format!("/rooms/{}/state/m.room.power_levels", enc(&room)), &power).await.status
+        == 200
+    {
         power
     } else {
         json!({ "users": { &*ghost: 100 } })

@@ -36,7 +36,8 @@ async fn a_service_that_was_away_is_told_everything_the_same_transaction_first(s
     bridge.door.told(&anna.text(&room, "before").await).await;
     bridge.door.refuse(Some(500));
     let mut said = vec![anna.text(&room, "the first").await];
-    let tries = || async { (bridge.door.handed().iter().filter(|one| !one.taken).count() >= 2).then_some(()) };
+    let tries =
+        || async { (bridge.door.handed().iter().filter(|one| !one.taken).count() >= 2).then_some(()) };
     eventually("two tries", tries).await;
     for n in 0..30 {
         said.push(anna.text(&room, &format!("{n}")).await);
@@ -70,7 +71,8 @@ async fn a_service_that_says_it_is_there_is_told_at_once(server: Homeserver) {
     bridge.door.refuse(Some(503));
     let event = anna.text(&room, "x").await;
     // After four tries the next one would be eight seconds away.
-    let tries = || async { (bridge.door.handed().iter().filter(|one| !one.taken).count() >= 4).then_some(()) };
+    let tries =
+        || async { (bridge.door.handed().iter().filter(|one| !one.taken).count() >= 4).then_some(()) };
     eventually("four tries", tries).await;
     bridge.door.refuse(None);
     let began = std::time::Instant::now();

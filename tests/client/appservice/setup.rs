@@ -28,7 +28,9 @@ async fn only_administrators_set_services_up_and_each_once(server: Homeserver) {
     let found = found.expect("it is listed");
     assert_eq!(found["sender"], bridge.bot.user_id());
     assert!(found["created_ts"].is_i64() && found["from_file"] == false);
-    assert!(!listed.to_string().contains(bridge.bot.token()) && !listed.to_string().contains(&bridge.hs_token));
+    assert!(
+        !listed.to_string().contains(bridge.bot.token()) && !listed.to_string().contains(&bridge.hs_token)
+    );
     let admin = bridge.admin.clone();
     let path = format!("{PATH}/{}", bridge.id);
     bridge.close().await;
@@ -72,7 +74,10 @@ async fn a_ping_says_whether_the_service_is_reached(server: Homeserver) {
     server.anonymous().post(&path(&bridge.id), &body).await.err(401, "M_MISSING_TOKEN");
     bridge.door.site.say(|_| Reply { body: b"{\"errcode\":\"M_FORBIDDEN\"}".to_vec(), ..Reply::status(403) });
     let refused = bridge.bot.post(&path(&bridge.id), &body).await.err(502, "M_BAD_STATUS");
-    assert_eq!((&refused["status"], &refused["body"]), (&json!(403), &json!("{\"errcode\":\"M_FORBIDDEN\"}")));
+    assert_eq!(
+        (&refused["status"], &refused["body"]),
+        (&json!(403), &json!("{\"errcode\":\"M_FORBIDDEN\"}"))
+    );
     let silent = Bridge::open_with(&server, json!({ "url": null })).await;
     silent.bot.post(&path(&silent.id), &body).await.err(400, "M_URL_NOT_SET");
     let nobody = format!("http://127.0.0.1:{}", harness::free_port());

@@ -31,8 +31,13 @@ async fn a_service_is_told_what_happens_in_its_users_rooms_in_order_and_once(ser
     let messages: Vec<_> = ids.iter().filter(|id| said.contains(id)).cloned().collect();
     assert_eq!(messages, said, "in the order in which they came");
     let member = |event: &&Value| event["type"] == "m.room.member" && event["state_key"] == ghost.as_str();
-    let memberships: Vec<_> =
-        bridge.door.events().iter().filter(member).map(|event| event["content"]["membership"].clone()).collect();
+    let memberships: Vec<_> = bridge
+        .door
+        .events()
+        .iter()
+        .filter(member)
+        .map(|event| event["content"]["membership"].clone())
+        .collect();
     assert_eq!(memberships, [json!("invite"), json!("join")]);
     bridge.close().await;
 }
@@ -42,7 +47,11 @@ async fn a_service_is_told_nothing_of_other_rooms(server: Homeserver) {
     let ghost = bridge.ghost("ghost").await;
     let (room, secret) = (bridge.room(&anna, &ghost).await, anna.room_with(&[]).await);
     let hidden = anna.text(&secret, "not for bridges").await;
-    bridge.bot.post(&super::support::as_user(&format!("/rooms/{}/leave", enc(&room)), &ghost), &json!({})).await.ok();
+    bridge
+        .bot
+        .post(&super::support::as_user(&format!("/rooms/{}/leave", enc(&room)), &ghost), &json!({}))
+        .await
+        .ok();
     let later = anna.text(&room, "they are gone").await;
     let other = bridge.room(&anna, &ghost).await;
     bridge.door.told(&anna.text(&other, "here again").await).await;

@@ -22,10 +22,16 @@ pub(super) struct Devices {
     messages: Vec<Message>,
     #[serde(rename = "org.matrix.msc3202.device_lists", skip_serializing_if = "Lists::is_empty")]
     lists: Lists,
-    #[serde(rename = "org.matrix.msc3202.device_one_time_keys_count", skip_serializing_if = "Counts::is_empty")]
+    #[serde(
+        rename = "org.matrix.msc3202.device_one_time_keys_count",
+        skip_serializing_if = "Counts::is_empty"
+    )]
     counts: Counts,
     /// The same by the name that the proposal had before.
-    #[serde(rename = "org.matrix.msc3202.device_one_time_key_counts", skip_serializing_if = "Counts::is_empty")]
+    #[serde(
+        rename = "org.matrix.msc3202.device_one_time_key_counts",
+        skip_serializing_if = "Counts::is_empty"
+    )]
     old_counts: Counts,
     #[serde(
         rename = "org.matrix.msc3202.device_unused_fallback_key_types",
@@ -79,7 +85,12 @@ impl Desk {
 
     /// Messages to devices of users that belong to the service alone. A user whom others act as too
     /// picks them up by `/sync`.
-    async fn messages(&self, service: &Service, look: &Look, devices: &mut Devices) -> Result<Vec<(Nid, i64)>> {
+    async fn messages(
+        &self,
+        service: &Service,
+        look: &Look,
+        devices: &mut Devices,
+    ) -> Result<Vec<(Nid, i64)>> {
         let of = || look.entries.iter().filter(|entry| entry.row.stream == Stream::ToDevice);
         let names = self.names(of().filter_map(|entry| entry.row.user)).await?;
         let own = |user: &Nid| names.get(user).is_some_and(|name| service.owns_user(name));

@@ -25,10 +25,10 @@ use crate::Flows;
 use desk::Desk;
 use kontor_model::appservice::Service;
 use kontor_model::{Ms, Result};
+use kontor_store::Change;
 use kontor_store::change::NOBODY;
 use kontor_store::follower::{self, service_follower};
 use kontor_store::log::Topic;
-use kontor_store::Change;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,7 +107,7 @@ async fn lead(flows: &Arc<Flows>, mut stop: watch::Receiver<bool>) -> Result<()>
     let mut renew = Instant::now() + RENEW;
     loop {
         let _ = changes.borrow_and_update();
-        employ(&desk, &mut works).await;
+        employ(&desk, &mut works);
         tokio::select! {
             _ = changes.changed() => continue,
             () = sleep_until(renew) => {}
@@ -123,14 +123,17 @@ async fn lead(flows: &Arc<Flows>, mut stop: watch::Receiver<bool>) -> Result<()>
 }
 
 /// Lets a follower work for each service that listens, and for no other.
-async fn employ(desk: &Arc<Desk>, works: &mut HashMap<Arc<str>, Work>) {
+fn employ(desk: &Arc<Desk>, works: &mut HashMap<Arc<str>, Work>) {
     let known = desk.flows.identity.services().now();
-    let current = |work: &Work| known.by_id(&work.service.id).is_some_and(|now| Arc::ptr_eq(now, &work.service));
+    let current =
+        |work: &Work| known.by_id(&work.service.id).is_some_and(|now| Arc::ptr_eq(now, &work.service));
     let gone: Vec<Arc<str>> =
         works.iter().filter(|(_, work)| !current(work)).map(|(id, _)| Arc::clone(id)).collect();
     for id in gone {
         if let Some(work) = works.remove(&id) {
-            work.finish().await;
+            // It may have to wait for a service that does not answer. Should another one of the same id
+            // begin meanwhile, only one of them gets its transaction into the archive.
+            tokio::spawn(work.finish());
         }
     }
     for service in known.list().iter().filter(|service| service.url.is_some()) {

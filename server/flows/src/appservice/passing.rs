@@ -82,9 +82,7 @@ impl Desk {
         }
         let rooms = self.rooms_of(service, typing.changed_since(passing.typing)).await?;
         passing.typing = counter;
-        let event = |(room, room_id): (&Nid, &Arc<str>)| {
-            json!({ "type": "m.typing", "room_id": **room_id, "content": { "user_ids": typing.now(*room) } })
-        };
+        let event = |(room, room_id): (&Nid, &Arc<str>)| json!({ "type": "m.typing", "room_id": **room_id, "content": { "user_ids": typing.now(*room) } });
         Ok(rooms.iter().map(event).collect())
     }
 
@@ -130,7 +128,8 @@ fn by_room(receipts: &[Receipt], rooms: &HashMap<Nid, Arc<str>>) -> Vec<Value> {
         let room = content.entry(room_id).or_default();
         let event = room.entry(receipt.event_id.as_str()).or_insert_with(|| json!({}));
         if let Some(event) = event.as_object_mut()
-            && let Some(kind) = event.entry(receipt.kind.as_str()).or_insert_with(|| json!({})).as_object_mut()
+            && let Some(kind) =
+                event.entry(receipt.kind.as_str()).or_insert_with(|| json!({})).as_object_mut()
         {
             // One event may carry several threads' receipts of a user; clients know one of them.
             kind.entry(receipt.user_id.as_str()).or_insert(data.into());

@@ -37,6 +37,10 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub(super) async fn run(desk: Arc<Desk>, service: Arc<Service>, mut end: watch::Receiver<bool>) {
     while !*end.borrow() {
         if let Err(error) = follow(&desk, &service, &mut end).await {
+            if error.is_conflict() && *end.borrow() {
+                // Its place went together with the service.
+                return;
+            }
             note(&service.id, &error);
             tokio::select! {
                 () = sleep(AGAIN) => {}

@@ -76,9 +76,9 @@ impl Flows {
     pub async fn third_party_protocols(&self) -> Map<String, Value> {
         let known = self.identity.services().now();
         let names: BTreeSet<&String> = known.list().iter().flat_map(|service| &service.protocols).collect();
-        let found = names.into_iter().map(async |name| {
-            Some((name.clone(), self.third_party_protocol(name).await.ok()?))
-        });
+        let found = names
+            .into_iter()
+            .map(async |name| Some((name.clone(), self.third_party_protocol(name).await.ok()?)));
         join_all(found).await.into_iter().flatten().collect()
     }
 
@@ -110,11 +110,15 @@ impl Flows {
     async fn look_up_each(&self, protocol: Option<&str>, path: &str) -> Vec<(Arc<str>, Arc<Value>)> {
         let known = self.identity.services().now();
         let of = |service: &&Arc<Service>| {
-            service.url.is_some() && protocol.is_none_or(|name| speaks(service, name)) && !service.protocols.is_empty()
+            service.url.is_some()
+                && protocol.is_none_or(|name| speaks(service, name))
+                && !service.protocols.is_empty()
         };
-        let asked = known.list().iter().filter(of).map(async |service| {
-            Some((Arc::clone(&service.id), self.look_up(service, path).await?))
-        });
+        let asked = known
+            .list()
+            .iter()
+            .filter(of)
+            .map(async |service| Some((Arc::clone(&service.id), self.look_up(service, path).await?)));
         join_all(asked).await.into_iter().flatten().collect()
     }
 
@@ -178,10 +182,12 @@ mod tests {
             json!({ "user_fields": ["nick"], "location_fields": [], "icon": "mxc://a/b", "field_types": {},
                 "instances": [instance, "nonsense"] })
         };
-        let answers = [("a", answer("x")), ("b", answer("y")), ("c", json!({ "instances": [] })), ("d", json!(7))];
+        let answers =
+            [("a", answer("x")), ("b", answer("y")), ("c", json!({ "instances": [] })), ("d", json!(7))];
         let answers = answers.map(|(id, answer)| (Arc::from(id), Arc::new(answer))).to_vec();
         let all = together(answers).unwrap();
-        let ids: Vec<_> = all["instances"].as_array().unwrap().iter().map(|i| i["instance_id"].clone()).collect();
+        let ids: Vec<_> =
+            all["instances"].as_array().unwrap().iter().map(|i| i["instance_id"].clone()).collect();
         assert_eq!(ids, [json!("a|x"), json!("b|y")]);
         assert_eq!(together(Vec::new()), None);
     }
@@ -189,7 +195,11 @@ mod tests {
     #[test]
     fn results_without_the_fields_that_clients_need_are_left_out() {
         assert!(Kind::User.fits(&json!({ "userid": "@a:x", "protocol": "irc", "fields": {} })));
-        for wrong in [json!({ "userid": "@a:x", "protocol": "irc" }), json!([]), json!({ "alias": "#a:x", "protocol": "irc", "fields": {} })] {
+        for wrong in [
+            json!({ "userid": "@a:x", "protocol": "irc" }),
+            json!([]),
+            json!({ "alias": "#a:x", "protocol": "irc", "fields": {} }),
+        ] {
             assert!(!Kind::User.fits(&wrong), "{wrong}");
         }
     }

@@ -28,7 +28,8 @@ pub struct Ways {
 impl Ways {
     /// Over a way to make requests.
     pub fn new(link: Arc<dyn Link>) -> Self {
-        let look_ups = moka::future::Cache::builder().max_capacity(LOOK_UPS).time_to_live(LOOK_UPS_FOR).build();
+        let look_ups =
+            moka::future::Cache::builder().max_capacity(LOOK_UPS).time_to_live(LOOK_UPS_FOR).build();
         Self { link, alive: watch::Sender::new(None), questions: Semaphore::new(AT_ONCE), look_ups }
     }
 

@@ -8,8 +8,8 @@ use crate::extract::{Body, Caller, OptionalBody, Path, State};
 use crate::respond;
 use crate::router::v3;
 use axum::Router;
-use axum::routing::get;
-use kontor_model::Error;
+use axum::routing::{get, put};
+use kontor_model::{Code, Error};
 use kontor_rooms::alias;
 use ruma::{OwnedRoomId, RoomId};
 use serde::Deserialize;
@@ -19,7 +19,8 @@ use std::sync::Arc;
 pub(super) fn routes(routes: Router<Arc<App>>) -> Router<Arc<App>> {
     let routes = v3(routes, "/directory/room/{alias}", get(resolve).put(add).delete(remove));
     let routes = v3(routes, "/rooms/{room_id}/aliases", get(list));
-    v3(routes, "/directory/list/room/{room_id}", get(visibility).put(publish))
+    let routes = v3(routes, "/directory/list/room/{room_id}", get(visibility).put(publish));
+    v3(routes, "/directory/list/appservice/{network_id}/{room_id}", put(publish_in_network))
 }
 
 #[derive(Deserialize)]
@@ -73,5 +74,20 @@ async fn publish(
 ) -> Answer {
     let published = body.visibility.unwrap_or(Visibility::Public) == Visibility::Public;
     app.flows.publish(&by(&app, &caller), &room_id, published).await?;
+    Ok(respond::empty())
+}
+
+/// `PUT /_matrix/client/v3/directory/list/appservice/{networkId}/{roomId}`
+async fn publish_in_network(
+    app: State,
+    caller: Caller,
+    Path((network, room_id)): Path<(String, OwnedRoomId)>,
+    Body(body): Body<Publish>,
+) -> Answer {
+    let visibility = body.visibility.ok_or_else(|| {
+        Error::new(Code::MissingParam, "visibility is missing. It is \"public\" or \"private\".")
+    })?;
+    let shown = visibility == Visibility::Public;
+    app.flows.list_in_network(&by(&app, &caller), &network, &room_id, shown).await?;
     Ok(respond::empty())
 }

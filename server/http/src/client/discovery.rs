@@ -9,7 +9,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::routing::get;
 use kontor_flows::discovery::HierarchyRequest;
 use kontor_model::{Error, Requester, Result};
-use kontor_rooms::directory::{Page, Wanted};
+use kontor_rooms::directory::{Network, Page, Wanted};
 use ruma::OwnedRoomId;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -158,9 +158,14 @@ async fn search(
             let message = "third_party_instance_id names one network; include_all_networks asks for all.";
             return Err(Error::invalid_param(message).into());
         }
-        // Rooms of other networks are listed by bridges, and there are none.
-        (false, Some(_)) => return Ok(respond::ok(&json!({ "chunk": [], "total_room_count_estimate": 0 }))),
-        (_, None) => {}
+        (true, None) => wanted.network = Network::All,
+        (false, Some(instance)) => {
+            let Some((service, network)) = instance.split_once('|') else {
+                return Ok(respond::ok(&json!({ "chunk": [], "total_room_count_estimate": 0 })));
+            };
+            wanted.network = Network::Of(service.to_owned(), network.to_owned());
+        }
+        (false, None) => {}
     }
     let page = app.flows.public_rooms(params.server.as_deref(), &wanted).await?;
     Ok(respond::ok(&told(&page)))

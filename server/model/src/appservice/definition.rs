@@ -70,7 +70,8 @@ impl Definition {
         }
         for (name, token) in [("as_token", &self.as_token), ("hs_token", &self.hs_token)] {
             let token = token.expose();
-            if token.is_empty() || token.len() > LONGEST_TOKEN || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            if token.is_empty() || token.len() > LONGEST_TOKEN || !token.bytes().all(|b| b.is_ascii_graphic())
+            {
                 wrong.push(format!(
                     "{name}: it must have 1 to {LONGEST_TOKEN} characters that can be printed, without spaces."
                 ));

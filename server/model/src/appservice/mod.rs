@@ -55,7 +55,11 @@ impl Service {
     ///
     /// # Errors
     /// Everything that is wrong with it, a sentence each.
-    pub fn new(definition: &Definition, server_name: &ServerName, from_file: bool) -> Result<Self, Vec<String>> {
+    pub fn new(
+        definition: &Definition,
+        server_name: &ServerName,
+        from_file: bool,
+    ) -> Result<Self, Vec<String>> {
         let mut wrong = definition.faults();
         let mut names = |what: &str, patterns: &[Pattern]| match Names::new(patterns) {
             Ok(names) => names,

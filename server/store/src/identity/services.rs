@@ -157,7 +157,18 @@ impl Change {
     pub fn remove_service(&mut self, id: &str) {
         self.guard("DELETE FROM application_service WHERE service_id = $1", vec![id.into()]);
         self.end_follower(&service_follower(id));
+        self.run("DELETE FROM network_room WHERE service_id = $1", vec![id.into()]);
         self.position(Stream::Services, None, Some(NOBODY));
+    }
+
+    /// Shows a room in the directory of a service's network, or no longer.
+    pub fn list_in_network(&mut self, service: &str, network: &str, room: Nid, shown: bool) {
+        let values = vec![service.into(), network.into(), room.into()];
+        if shown {
+            return self.insert(Table::NetworkRoom, values);
+        }
+        let sql = "DELETE FROM network_room WHERE service_id = $1 AND network_id = $2 AND room_nid = $3";
+        self.run(sql, values);
     }
 
     /// Forgets messages to devices that were handed over: those of a user at a position.

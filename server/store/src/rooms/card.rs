@@ -141,6 +141,25 @@ pub async fn published<S: Source>(source: &mut S) -> Result<Vec<Nid>> {
     source.packed(sql, 1, Vec::new()).await?.iter().map(|row| row.int(0)).collect()
 }
 
+/// Numeric ids of the rooms that a service shows in the directory of one of its networks.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn of_network<S: Source>(source: &mut S, service: &str, network: &str) -> Result<Vec<Nid>> {
+    let sql = "SELECT room_nid AS c1 FROM network_room WHERE service_id = $1 AND network_id = $2";
+    let rows = source.packed(sql, 1, vec![service.into(), network.into()]).await?;
+    rows.iter().map(|row| row.int(0)).collect()
+}
+
+/// Numeric ids of the rooms that the directory or that of any network shows.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn of_all_networks<S: Source>(source: &mut S) -> Result<Vec<Nid>> {
+    let sql = "SELECT room_nid AS c1 FROM room WHERE published = 1 UNION SELECT room_nid FROM network_room";
+    source.packed(sql, 1, Vec::new()).await?.iter().map(|row| row.int(0)).collect()
+}
+
 /// The children that spaces name, in no order. One statement.
 ///
 /// # Errors
