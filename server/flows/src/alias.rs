@@ -146,6 +146,9 @@ impl Flows {
     pub async fn publish(&self, by: &Caller<'_>, room_id: &RoomId, published: bool) -> Result<()> {
         let head = self.rooms.lanes.peek(room_id).await?;
         if published {
+            if crate::conversation::kind(&head).is_some() {
+                return Err(Error::forbidden("Rooms of conversations with customers are in no directory."));
+            }
             self.check_publisher(by.requester)?;
         }
         if !by.requester.admin && !speaks_for(&head, by.requester) {

@@ -68,6 +68,9 @@ impl Flows {
         if wish.public {
             self.check_publisher(by.requester)?;
         }
+        if crate::conversation::is_company_type(&wish.creation_content) {
+            return Err(Error::forbidden("Rooms of this type are made by the server itself."));
+        }
         for _ in 0..TRIES {
             match self.make_room(by, wish.clone(), self.moments.next(by.now)).await {
                 Err(error) if error.is_conflict() => {}

@@ -9,6 +9,7 @@ pub mod alias;
 pub mod appservice;
 pub mod caller;
 mod carry;
+pub mod conversation;
 pub mod create_room;
 pub mod delayed;
 pub mod departure;
@@ -22,6 +23,7 @@ pub mod mutual_rooms;
 pub mod notices;
 pub mod notifications;
 pub mod notify;
+pub mod open_conversation;
 pub mod peek;
 mod people;
 pub mod post;
@@ -41,6 +43,7 @@ pub mod sync;
 pub mod upgrade;
 pub mod user_directory;
 
+use kontor_contacts::Contacts;
 use kontor_identity::Identity;
 use kontor_model::{Clock, Random};
 use kontor_rooms::{Judge, Rooms};
@@ -53,6 +56,8 @@ use std::sync::Arc;
 pub struct Settings {
     /// This server's name.
     pub server_name: OwnedServerName,
+    /// Base URL that clients use, without a trailing slash.
+    pub public_base_url: String,
     /// Version of rooms that are created without naming one.
     pub default_room_version: String,
     /// Whether only a member of a room may give it an alias.
@@ -74,6 +79,8 @@ pub struct Flows {
     pub rooms: Arc<Rooms>,
     /// Department of accounts.
     pub identity: Arc<Identity>,
+    /// Department of contacts.
+    pub contacts: Arc<Contacts>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

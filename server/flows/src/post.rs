@@ -111,7 +111,13 @@ impl Flows {
             }
             // The same request may have been answered before the room changed, or by a process
             // whose answer was lost.
-            Err(error) => self.sent_before(txn).await?.map(|id| vec![id]).ok_or(error),
+            Err(error) => match self.sent_before(txn).await? {
+                Some(id) => Ok(vec![id]),
+                None => {
+                    self.tell_whose_it_is(&error).await;
+                    Err(error)
+                }
+            },
         }
     }
 
@@ -180,6 +186,7 @@ impl Flows {
         let mut chain = Chain::on(lane.head()?);
         self.push_all(&mut chain, &post.drafts, post.actor.as_ref()).await?;
         self.push_all(&mut chain, &decided, post.actor.as_ref()).await?;
+        self.at_door(&mut chain).await?;
         if chain.events().is_empty() {
             return Ok(None);
         }
@@ -223,6 +230,7 @@ impl Flows {
         actor: Option<&Actor>,
     ) -> Result<()> {
         for draft in drafts {
+            self.check_company(chain.head(), draft).await?;
             let named = actor.zip(kontor_rooms::audited::action(chain.head(), draft));
             let nids = self.rooms.nids(draft).await?;
             let now = self.clock.now();

@@ -123,11 +123,13 @@ fn process(store: &Store, random: &Arc<dyn Random>) -> Flows {
     Flows {
         rooms: Arc::new(Rooms::new(store.clone(), clock.clone(), &**random, signer)),
         identity: Arc::new(Identity::new(store.clone(), clock.clone(), random.clone(), options)),
+        contacts: Arc::new(kontor_contacts::Contacts::new(store.clone(), clock.clone(), random.clone())),
         store: store.clone(),
         clock,
         random: random.clone(),
         settings: Settings {
             server_name,
+            public_base_url: "http://x".into(),
             default_room_version: "12".into(),
             alias_needs_membership: true,
             only_admins_publish: false,

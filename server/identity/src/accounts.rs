@@ -247,7 +247,7 @@ impl Identity {
     /// `InvalidUsername`, `UserInUse`, or `Exclusive` for names of the server and of application services.
     pub async fn free_name(&self, localpart: &str) -> Result<OwnedUserId> {
         let user_id = ids::new_user_id(&localpart.to_ascii_lowercase(), &self.options.server_name)?;
-        if crate::service::is_reserved(user_id.localpart()) {
+        if crate::service::is_reserved(user_id.localpart()) || self.is_company_name(user_id.localpart()) {
             return Err(Error::new(
                 Code::Exclusive,
                 "This user name belongs to the server itself. Choose another.",

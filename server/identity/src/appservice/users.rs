@@ -38,7 +38,10 @@ impl Identity {
         if !service.has_user(user_id.as_str()) {
             return Err(foreign());
         }
-        if is_own_name(user_id.localpart()) || self.is_company_name(user_id.localpart()) || self.services.now().keeps_user(user_id.as_str(), Some(&service.id)) {
+        if is_own_name(user_id.localpart())
+            || self.is_company_name(user_id.localpart())
+            || self.services.now().keeps_user(user_id.as_str(), Some(&service.id))
+        {
             return Err(Error::new(Code::Exclusive, "This user name belongs to somebody else alone."));
         }
         if accounts::by_user_id(&mut self.store.reader(), user_id.as_str()).await?.is_some() {
