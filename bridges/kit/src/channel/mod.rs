@@ -32,6 +32,13 @@ pub trait Channel: Send + Sync + 'static {
     /// What the network can do. Constant for the life of the process.
     fn caps(&self) -> Caps;
 
+    /// Largest body of a request to this path, bytes; at most [`Caps::largest_body`]. What has to be read
+    /// before anybody is known should be small.
+    fn largest_body(&self, method: &str, path: &str) -> usize {
+        let _ = (method, path);
+        self.caps().largest_body
+    }
+
     /// A request from outside, unauthenticated: whatever is not the kit's own path comes here.
     ///
     /// The channel checks the signature on the raw bytes and says what to keep. What it hands back in

@@ -24,8 +24,9 @@ pub(super) async fn hook(
     };
     let (method, path) = (head.method.to_string(), head.uri.path().to_owned());
     let query = head.uri.query().unwrap_or_default().to_owned();
+    let most = door.engine.channel.largest_body(&method, &path).min(door.engine.caps.largest_body);
     let taken = async {
-        let body = door.read(&head.headers, body, door.engine.caps.largest_body).await?;
+        let body = door.read(&head.headers, body, most).await?;
         let request = HookRequest {
             method: method.clone(),
             path: path.clone(),

@@ -23,6 +23,8 @@ use tokio::sync::{Semaphore, watch};
 
 /// Bytes of bodies that are held at once, in KiB.
 const BODIES: usize = 24 << 10;
+/// Bodies up to this size, in KiB, have a place of their own: uploads do not hold up messages.
+const SMALL: usize = 64;
 /// Requests at once, long polls included.
 const REQUESTS: usize = 10_000;
 /// How long a body may take to come.
@@ -32,13 +34,14 @@ const BODY_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Door {
     pub engine: Arc<Engine>,
     bodies: Semaphore,
+    small_bodies: Semaphore,
     requests: Semaphore,
 }
 
 /// Answers requests until `closing`, and finishes those that are under way.
 pub(crate) async fn serve(engine: Arc<Engine>, listener: TcpListener, mut closing: watch::Receiver<bool>) {
-    let bodies = Semaphore::new(BODIES);
-    let door = Arc::new(Door { engine, bodies, requests: Semaphore::new(REQUESTS) });
+    let (bodies, small_bodies) = (Semaphore::new(BODIES), Semaphore::new(BODIES));
+    let door = Arc::new(Door { engine, bodies, small_bodies, requests: Semaphore::new(REQUESTS) });
     let routes = Router::new()
         .route("/_matrix/app/v1/transactions/{txn}", put(appservice::transaction))
         .route("/_matrix/app/v1/ping", post(appservice::ping))
@@ -77,10 +80,13 @@ impl Door {
         if length.is_some_and(|length: usize| length > most) {
             return Err(too_large());
         }
+        // Without a length and without chunks there is no body at all.
+        let length = length.or_else(|| (!headers.contains_key(header::TRANSFER_ENCODING)).then_some(0));
         let expected = length.unwrap_or(most).div_ceil(1024).clamp(1, BODIES);
+        let bodies = if expected <= SMALL { &self.small_bodies } else { &self.bodies };
         let expected = u32::try_from(expected).unwrap_or(u32::MAX);
         let reading = async {
-            let _place = self.bodies.acquire_many(expected).await.map_err(Error::internal)?;
+            let _place = bodies.acquire_many(expected).await.map_err(Error::internal)?;
             let mut read = Vec::with_capacity(length.unwrap_or(0));
             let mut chunks = body.into_data_stream();
             while let Some(chunk) = chunks.next().await {
