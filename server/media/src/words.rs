@@ -49,7 +49,8 @@ fn is_content_type(said: &str) -> bool {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || special.contains(&byte))
     };
     let (essence, parameters) = said.split_once(';').unwrap_or((said, ""));
-    let formed = essence.trim_end_matches(' ').split_once('/').is_some_and(|(kind, sub)| token(kind) && token(sub));
+    let formed =
+        essence.trim_end_matches(' ').split_once('/').is_some_and(|(kind, sub)| token(kind) && token(sub));
     formed && said.len() <= MAX_CONTENT_TYPE && parameters.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
