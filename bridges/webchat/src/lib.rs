@@ -1,0 +1,230 @@
+//! The website as a channel: a chat window on the company's pages, and its contact forms.
+//!
+//! Both ends are ours. What a visitor does becomes an item of the kit's inbox and an entry of the
+//! conversation's journal in one transaction; what an employee does becomes an entry; pages read the
+//! journal. Storage, Matrix, retries and the web server are the kit's; SQL, axum and status codes may not
+//! enter here.
+
+pub mod config;
+
+mod answer;
+mod clean;
+mod door;
+mod entry;
+mod events;
+mod hours;
+mod item;
+mod lead;
+mod limits;
+mod presence;
+mod rich;
+mod script;
+mod send;
+mod session;
+mod setup;
+mod signed;
+mod talk;
+mod upload;
+mod visitor;
+mod words;
+
+pub use script::{Script, script};
+pub use signed::sign_identity;
+
+use async_trait::async_trait;
+use config::{Settings, Widget};
+use door::Door;
+use kontor_bridge_kit::{
+    Answer, Caps, Channel, Context, Download, HookReply, HookRequest, Item, Outcome, Outgoing, Part, Policy, Probe,
+    Rate, Reply, Rung, SendError, Signal, Uncertain, Whom,
+};
+use kontor_model::{Code, Error, Ms, Result};
+use limits::{Limiter, Quota, neighbourhood};
+use presence::Presence;
+use serde::de::DeserializeOwned;
+
+/// Where the widget's calls begin.
+pub const WIDGET_PATH: &str = "/_kontor/widget/v1/";
+/// Where forms are sent to.
+pub const INTAKE_PATH: &str = "/_kontor/intake/v1/";
+/// Largest body that is no file, bytes.
+const LARGEST_BODY: usize = 8 << 10;
+/// What a multipart form needs around its file, bytes.
+const AROUND_FILE: usize = 16 << 10;
+
+/// The website channel.
+pub struct WebChat {
+    settings: Settings,
+    limiter: Limiter,
+    presence: Presence,
+    /// Held while it is decided which visitor somebody is.
+    sessions: tokio::sync::Mutex<()>,
+}
+
+impl WebChat {
+    /// Set up like this.
+    ///
+    /// # Errors
+    /// What is wrong with the settings, in words for whoever wrote them.
+    pub fn new(settings: Settings) -> std::result::Result<Self, String> {
+        settings.check()?;
+        Ok(Self {
+            settings,
+            limiter: Limiter::default(),
+            presence: Presence::default(),
+            sessions: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The answer to a call that is refused, and its one line in the log.
+    fn refuse(&self, request: &HookRequest, error: &Error) -> Reply {
+        let (method, path) = (&request.method, &request.path);
+        match error.code {
+            Code::Unavailable | Code::Internal => tracing::error!(%method, %path, ?error, "A page's call failed."),
+            _ => tracing::info!(%method, %path, code = ?error.code, why = %error, "A page's call was refused."),
+        }
+        answer::error(error)
+    }
+
+    async fn widget(&self, context: &Context, request: &HookRequest, call: &str) -> Result<HookReply> {
+        if request.method == "GET"
+            && let Some(reply) = script::serve(call, request)
+        {
+            // A page that checks the script's integrity must be allowed to read it.
+            let origins = self.settings.widgets.iter().flat_map(|widget| &widget.origins);
+            let door = Door::enter(request, origins).unwrap_or_else(|_| Door::none());
+            return Ok(HookReply::only(door.open(reply)));
+        }
+        let id = request.parameter("w");
+        let Some(id) = id else {
+            return Err(Error::bad_json("The call lacks w, the widget's id."));
+        };
+        let widget = self.settings.widget(&id).ok_or_else(|| Error::not_found("There is no such widget."))?;
+        let door = Door::enter(request, &widget.origins)?;
+        if request.method == "OPTIONS" {
+            return Ok(HookReply::only(door.preflight()));
+        }
+        match self.call(context, request, widget, call).await {
+            Ok(reply) => Ok(door.around(reply)),
+            Err(error) => Ok(HookReply::only(door.open(self.refuse(request, &error)))),
+        }
+    }
+
+    async fn call(
+        &self,
+        context: &Context,
+        request: &HookRequest,
+        widget: &Widget,
+        call: &str,
+    ) -> Result<HookReply> {
+        let most = if call == "files" { widget.files.largest + AROUND_FILE } else { LARGEST_BODY };
+        if request.body.len() > most {
+            return Err(Error::new(Code::TooLarge, "This is larger than what is taken here."));
+        }
+        let quota = Quota::of(widget.limits.requests_per_minute, 60);
+        self.limiter.take("request", &neighbourhood(request.remote), quota, request.at)?;
+        match (request.method.as_str(), call) {
+            ("GET", "config") => Ok(self.setup(request, widget)),
+            ("POST", "session") => session::begin(self, context, request, widget).await,
+            ("GET", "events") => self.events(context, request, widget).await,
+            ("POST", "messages") => self.message(context, request, widget).await,
+            ("POST", "files") => self.file(context, request, widget).await,
+            ("POST", "typing") => self.typing(context, request, widget).await,
+            ("POST", "read") => self.read(context, request, widget).await,
+            ("POST", "rating") => self.rating(context, request, widget).await,
+            ("POST", "end") => self.end(context, request, widget).await,
+            ("POST", "lead") => self.lead(context, request, widget).await,
+            ("GET", "me") => self.export(context, request, widget).await,
+            ("DELETE", "me") => self.erase(context, request, widget).await,
+            ("GET", call) if call.starts_with("files/") => {
+                let seq = call.strip_prefix("files/").unwrap_or_default();
+                self.open(context, request, widget, seq).await
+            }
+            _ => Err(Error::new(Code::Unrecognized, "The widget has no such call.")),
+        }
+    }
+}
+
+impl Door {
+    /// Lets the page read an answer that may depend on what is committed.
+    fn around(self, reply: HookReply) -> HookReply {
+        let answer = match reply.answer {
+            Answer::Now(now) => Answer::Now(self.open(now)),
+            Answer::After(after) => Answer::After(Box::new(move |done| self.open(after(done)))),
+        };
+        HookReply { commit: reply.commit, answer }
+    }
+}
+
+/// Reads a JSON body.
+///
+/// # Errors
+/// `BadJson` when it is none, or not of this shape.
+fn body<T: DeserializeOwned>(request: &HookRequest) -> Result<T> {
+    let wrong = |error: serde_json::Error| Error::bad_json(format!("The body is not what this call takes: {error}"));
+    serde_json::from_slice(&request.body).map_err(wrong)
+}
+
+#[async_trait]
+impl Channel for WebChat {
+    fn caps(&self) -> Caps {
+        let files = self.settings.widgets.iter().map(|widget| widget.files.largest).max().unwrap_or(0);
+        Caps {
+            largest_body: (files + AROUND_FILE).max(LARGEST_BODY),
+            longest_text: 20_000,
+            edits: true,
+            deletes: true,
+            reactions: true,
+            best_receipt: Rung::Read,
+            // An entry's key is ours: the same thing stands in the journal once.
+            uncertain: Uncertain::Idempotent,
+            rate: Rate::NONE,
+            lane_rate: Rate::NONE,
+            // A quiet night on a website says nothing.
+            watch_traffic: false,
+            ..Caps::of("webchat")
+        }
+    }
+
+    async fn hook(&self, context: &Context, request: HookRequest) -> Result<HookReply> {
+        if let Some(call) = request.path.strip_prefix(WIDGET_PATH) {
+            return self.widget(context, &request, call).await;
+        }
+        if let Some(form) = request.path.strip_prefix(INTAKE_PATH) {
+            return self.intake(context, &request, form).await;
+        }
+        Err(Error::new(Code::Unrecognized, "There is nothing here."))
+    }
+
+    fn parse(&self, item: &Item) -> Result<Vec<Part>> {
+        item::parse(item, self.settings.language)
+    }
+
+    async fn send(&self, context: &Context, outgoing: Outgoing) -> std::result::Result<Outcome, SendError> {
+        self.deliver(context, &outgoing).await
+    }
+
+    async fn signal(&self, context: &Context, signal: Signal) -> Result<()> {
+        match signal {
+            Signal::Typing { to, on, author } => {
+                let name = author.and_then(|author| author.name);
+                self.presence.typing(&to.lane, on, name, context.now());
+                context.wake(&to.lane);
+                Ok(())
+            }
+            Signal::Read { to, remote } => self.seen(context, &to.lane, &remote).await,
+        }
+    }
+
+    async fn fetch(&self, _: &Context, _: &str) -> Result<Download> {
+        Err(Error::not_found("Files of visitors come with their messages."))
+    }
+
+    async fn health(&self, _: &Context) -> Result<Probe> {
+        Ok(Probe::FINE)
+    }
+
+    fn policy(&self, lane: &Whom, _: Ms) -> Policy {
+        send::policy(lane)
+    }
+}
