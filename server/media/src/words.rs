@@ -21,7 +21,7 @@ pub fn file_name(said: &str) -> Option<String> {
     let plain: String =
         said.chars().filter(harmless).map(|c| if matches!(c, '/' | '\\') { '_' } else { c }).collect();
     let plain = plain.trim();
-    if plain.chars().all(|c| c == '.') {
+    if !is_name(plain) {
         return None;
     }
     if plain.len() <= MAX_NAME {
@@ -33,7 +33,13 @@ pub fn file_name(said: &str) -> Option<String> {
     while !plain.is_char_boundary(room) {
         room -= 1;
     }
-    Some(format!("{}{ending}", plain.get(..room).unwrap_or_default().trim_end()))
+    let kept = format!("{}{ending}", plain.get(..room).unwrap_or_default().trim_end());
+    is_name(&kept).then_some(kept)
+}
+
+/// Whether there is more than the names that folders have for themselves and each other.
+fn is_name(text: &str) -> bool {
+    text.chars().any(|c| c != '.')
 }
 
 /// A content type as it is handed on: what the client said if it has the form of one, else the type
@@ -82,6 +88,7 @@ mod tests {
         let kept = file_name(&format!("{}.jpeg", "ż".repeat(400))).unwrap();
         assert!(kept.len() <= MAX_NAME && kept.ends_with("ż.jpeg"));
         assert_eq!(file_name(&"x".repeat(400)).unwrap().len(), MAX_NAME);
+        assert_eq!(file_name(&format!("{} x", ".".repeat(400))), None, "nothing but dots is left");
         assert_eq!(file_name(&format!("a.{}", "x".repeat(400))).unwrap().len(), MAX_NAME);
     }
 
