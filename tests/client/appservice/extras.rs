@@ -3,7 +3,8 @@
 use harness::{Client, Db, Homeserver, Server, both_databases, enc, on_each_database};
 use serde_json::{Value, json};
 
-use super::support::{Bridge, as_device, as_user, word};
+use super::support::{Bridge, as_device, as_user, client_on, word};
+use crate::client::encryption::keyring::Device;
 
 both_databases!(
     who_reads_and_types_is_told_where_it_is_asked_for,
@@ -114,29 +115,49 @@ async fn messages_to_devices_of_own_users_are_told_and_taken_along(server: Homes
     bridge.close().await;
 }
 
-/// A device's keys as clients upload them are checked by the server; one-time keys that are not signed
-/// are enough to be counted.
+/// Whether a transaction tells of a user in this part of the device lists.
+fn listed(body: &Value, part: &str, user: &str) -> Option<()> {
+    let list = body["org.matrix.msc3202.device_lists"][part].as_array()?;
+    list.iter().any(|name| name == user).then_some(())
+}
+
 async fn changed_devices_and_key_counts_are_told_where_they_are_asked_for(server: Homeserver) {
-    let bridge = Bridge::open_with(&server, json!({ "device_lists": true, "receive_ephemeral": true })).await;
+    let more = json!({ "device_lists": true, "receive_ephemeral": true });
+    let bridge = Bridge::open_with(&server, more).await;
     let (anna, bert) = (server.register("anna").await, server.register("bert").await);
     let ghost = bridge.ghost("ghost").await;
     let room = bridge.room(&anna, &ghost).await;
-    let lists = |body: &Value, part: &str, user: &str| {
-        let list = body["org.matrix.msc3202.device_lists"][part].as_array()?;
-        list.iter().any(|name| name == user).then_some(())
-    };
-    bridge.door.until("anna shares a room", |body| lists(body, "changed", anna.user_id())).await;
+    bridge.door.until("anna shares a room", |body| listed(body, "changed", anna.user_id())).await;
     let before = bridge.door.taken().len();
-    server.client_like(&anna);
-    server.login(anna.user_id()).await;
-    let changed = || async {
-        bridge.door.taken().iter().skip(before).find_map(|body| lists(body, "changed", anna.user_id()))
+    Device::published(&anna).await;
+    Device::published(&bert).await;
+    let later = || bridge.door.taken().split_off(before);
+    let changed = || async { later().iter().find_map(|body| listed(body, "changed", anna.user_id())) };
+    harness::eventually("anna's keys", changed).await;
+
+    bridge.bot.put(&as_user("/devices/BRIDGE", &ghost), &json!({})).await;
+    let device = Device::of(&client_on(&server, &ghost, bridge.bot.token(), "BRIDGE"));
+    let keys = json!({
+        "device_keys": device.keys(), "one_time_keys": device.one_time_keys("k", 3),
+        "fallback_keys": { "signed_curve25519:f": device.fallback_key() },
+    });
+    bridge.bot.post(&as_device("/keys/upload", &ghost, "BRIDGE"), &keys).await.ok();
+    let counted = |count: i64| {
+        let ghost = ghost.clone();
+        move |body: &Value| {
+            let of = &body["org.matrix.msc3202.device_one_time_keys_count"][&ghost]["BRIDGE"];
+            (of["signed_curve25519"] == count).then(|| body.clone())
+        }
     };
-    harness::eventually("a new device of anna's", changed).await;
-    server.login(bert.user_id()).await;
-    let path = format!("/rooms/{}/leave", enc(&room));
-    anna.post(&path, &json!({})).await.ok();
-    bridge.door.until("anna shares no room any more", |body| lists(body, "left", anna.user_id())).await;
+    let body = bridge.door.until("three keys", counted(3)).await;
+    let unused = &body["org.matrix.msc3202.device_unused_fallback_key_types"][&ghost]["BRIDGE"];
+    assert_eq!(unused, &json!(["signed_curve25519"]));
+    let wish = json!({ "one_time_keys": { &*ghost: { "BRIDGE": "signed_curve25519" } } });
+    anna.post("/keys/claim", &wish).await.ok();
+    bridge.door.until("one was claimed", counted(2)).await;
+
+    anna.post(&format!("/rooms/{}/leave", enc(&room)), &json!({})).await.ok();
+    bridge.door.until("anna shares no room any more", |body| listed(body, "left", anna.user_id())).await;
     let all = json!(bridge.door.taken()).to_string();
     assert!(!all.contains(bert.user_id()), "people in other rooms are nothing to it");
     bridge.close().await;

@@ -117,7 +117,12 @@ pub(super) struct Bridge {
 
 /// A client with a token that is not of a login.
 pub(super) fn client(server: &Homeserver, user_id: &str, token: &str) -> Client {
-    let json = json!({ "user_id": user_id, "access_token": token, "device_id": "" });
+    client_on(server, user_id, token, "")
+}
+
+/// As [`client`], with a device.
+pub(super) fn client_on(server: &Homeserver, user_id: &str, token: &str, device: &str) -> Client {
+    let json = json!({ "user_id": user_id, "access_token": token, "device_id": device });
     server.signed_in(Response { asked: String::new(), status: 200, headers: Default::default(), json })
 }
 
