@@ -6,6 +6,7 @@
 //! enter here.
 
 pub mod config;
+pub mod demo;
 
 mod answer;
 mod clean;
@@ -184,6 +185,12 @@ impl Channel for WebChat {
             watch_traffic: false,
             ..Caps::of("webchat")
         }
+    }
+
+    fn largest_body(&self, _: &str, path: &str) -> usize {
+        let is_file = path.strip_prefix(WIDGET_PATH) == Some("files");
+        // What is a little too large is read, so that its page can be told so.
+        if is_file { self.caps().largest_body } else { 4 * LARGEST_BODY }
     }
 
     async fn hook(&self, context: &Context, request: HookRequest) -> Result<HookReply> {

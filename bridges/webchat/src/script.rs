@@ -82,5 +82,6 @@ mod tests {
         let expected = STANDARD.encode(digest(&SHA384, script.text.as_bytes()).as_ref());
         assert_eq!(script.integrity, format!("sha384-{expected}"));
         assert!(script.text.starts_with("(()"), "no comment is served");
+        assert!(include_str!("../README.md").contains(&script.integrity), "the README has another one");
     }
 }
