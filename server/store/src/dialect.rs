@@ -41,10 +41,14 @@ impl Dialect {
     }
 
     /// Newest position and an identity of the transaction, by which a lost COMMIT is asked about;
-    /// on PostgreSQL also tells the other processes (delivered with the commit).
-    pub fn newest_position(self) -> &'static str {
+    /// on PostgreSQL also tells the other processes if there is something to tell (delivered with the
+    /// commit).
+    pub fn newest_position(self, tells: bool) -> &'static str {
         match self {
             Self::Sqlite => "SELECT coalesce(max(position), 0), '' FROM stream_log",
+            Self::Postgres if !tells => {
+                "SELECT coalesce(max(position), 0), pg_current_xact_id()::text FROM stream_log"
+            }
             Self::Postgres => {
                 "SELECT coalesce(max(position), 0), pg_current_xact_id()::text, \
                  (SELECT count(*) FROM (SELECT pg_notify('kontor', '')) told) FROM stream_log"

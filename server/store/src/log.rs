@@ -13,6 +13,8 @@ const REMEMBERED: usize = 16_384;
 
 /// How often other processes' changes are looked for, should their notification be lost.
 const POLL: Duration = Duration::from_millis(500);
+/// The same while notifications come: PostgreSQL tells of each commit.
+const TOLD: Duration = Duration::from_secs(2);
 
 /// One remembered change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +196,7 @@ pub(crate) fn watch(log: Weak<Log>, pool: AnyPool, url: String) {
         let mut listener = listen(&url).await;
         loop {
             let Some(held) = log.upgrade() else { return };
+            let pause = if listener.is_some() { TOLD } else { POLL };
             let told = async {
                 match listener.as_mut() {
                     Some(listener) => listener.recv().await.is_ok(),
@@ -203,7 +206,7 @@ pub(crate) fn watch(log: Weak<Log>, pool: AnyPool, url: String) {
             let heard = tokio::select! {
                 alive = told => Some(alive),
                 () = held.gap.notified() => None,
-                () = tokio::time::sleep(POLL) => None,
+                () = tokio::time::sleep(pause) => None,
             };
             if heard == Some(false) {
                 tokio::time::sleep(POLL).await;

@@ -139,7 +139,8 @@ async fn write_on(
     }
     rooms(&mut tx, dialect, statements, changes, &mut alive).await?;
     let survivors = || changes.iter().zip(&alive).filter(|(_, alive)| **alive).map(|(change, _)| *change);
-    let (newest, identity) = newest(&mut tx, dialect).await?;
+    let tells = survivors().any(|change| !change.log.is_empty());
+    let (newest, identity) = newest(&mut tx, dialect, tells).await?;
     let firsts = positions(&mut tx, statements, newest, survivors()).await?;
     for (change, first) in survivors().zip(&firsts) {
         for Guard { sql, values } in &change.statements {
@@ -294,8 +295,12 @@ async fn rooms(
     Ok(())
 }
 
-async fn newest(tx: &mut Transaction<'_, sqlx::Any>, dialect: Dialect) -> Outcome<(i64, String)> {
-    let row = tx.fetch_one(dialect.newest_position()).await?;
+async fn newest(
+    tx: &mut Transaction<'_, sqlx::Any>,
+    dialect: Dialect,
+    tells: bool,
+) -> Outcome<(i64, String)> {
+    let row = tx.fetch_one(dialect.newest_position(tells)).await?;
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
