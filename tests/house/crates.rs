@@ -59,14 +59,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("kontor-bench", &[]),
     (
         "kontor-fuzz",
-        &[
-            "kontor-model",
-            "kontor-rooms",
-            "kontor-identity",
-            "kontor-media",
-            "kontor-flows",
-            "kontor-http",
-        ],
+        &["kontor-model", "kontor-rooms", "kontor-identity", "kontor-media", "kontor-flows", "kontor-http"],
     ),
     ("kontor-bridge-kit", &["kontor-model"]),
     ("kontor-emulators", &["kontor-model", "kontor-bridge-kit"]),

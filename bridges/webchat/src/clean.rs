@@ -57,7 +57,11 @@ pub fn page(address: &str) -> Option<String> {
 pub fn is_email(text: &str) -> bool {
     let parts = text.split_once('@');
     let fits = |(local, host): (&str, &str)| {
-        !local.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.') && !host.contains('@')
+        !local.is_empty()
+            && host.contains('.')
+            && !host.starts_with('.')
+            && !host.ends_with('.')
+            && !host.contains('@')
     };
     text.len() <= 254 && !text.contains(char::is_whitespace) && parts.is_some_and(fits)
 }
@@ -65,7 +69,9 @@ pub fn is_email(text: &str) -> bool {
 /// Whether this may be a phone number: 7 to 15 digits and what stands between them.
 pub fn is_phone(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    (7..=15).contains(&digits) && text.len() <= 40 && text.chars().all(|c| c.is_ascii_digit() || " +-/().".contains(c))
+    (7..=15).contains(&digits)
+        && text.len() <= 40
+        && text.chars().all(|c| c.is_ascii_digit() || " +-/().".contains(c))
 }
 
 /// The browser's family and system, which is all that is kept of its name.

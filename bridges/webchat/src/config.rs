@@ -439,7 +439,8 @@ mod tests {
 
     #[test]
     fn secrets_are_never_printed() {
-        let good = settings(|value| value["widgets"][0]["identity_secrets"] = json!(["0123456789abcdef!"])).unwrap();
+        let good =
+            settings(|value| value["widgets"][0]["identity_secrets"] = json!(["0123456789abcdef!"])).unwrap();
         assert!(!format!("{good:?}").contains("0123456789abcdef"));
     }
 

@@ -47,10 +47,13 @@ mod tests {
 
     #[test]
     fn the_demonstration_is_well_set_up() {
-        let settings: crate::config::Settings = serde_json::from_value(settings("http://127.0.0.1:8010")).unwrap();
+        let settings: crate::config::Settings =
+            serde_json::from_value(settings("http://127.0.0.1:8010")).unwrap();
         settings.check().unwrap();
         let page = page("http://127.0.0.1:8010/");
-        assert!(page.contains("src=\"http://127.0.0.1:8010/_kontor/widget/v1/widget.js\" data-widget=\"olcha\""));
+        assert!(
+            page.contains("src=\"http://127.0.0.1:8010/_kontor/widget/v1/widget.js\" data-widget=\"olcha\"")
+        );
         assert!(!page.contains("}}"));
     }
 }

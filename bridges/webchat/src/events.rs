@@ -8,7 +8,9 @@ use crate::item::Raw;
 use crate::presence::{Fetched, Now};
 use crate::visitor;
 use crate::{WebChat, answer, entry};
-use kontor_bridge_kit::{Commit, Context, HookReply, HookRequest, JournalEntry, Keep, Reply, ReplyBody, Status};
+use kontor_bridge_kit::{
+    Commit, Context, HookReply, HookRequest, JournalEntry, Keep, Reply, ReplyBody, Status,
+};
 use kontor_model::{Error, Result};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -1,9 +1,7 @@
 //! What the channel puts into the inbox, and what that says. Pure: the same item says the same again.
 
 use crate::words;
-use kontor_bridge_kit::{
-    Body, Consent, File, Item, Message, Part, Party, Profile, Receipt, Rung, Standing,
-};
+use kontor_bridge_kit::{Body, Consent, File, Item, Message, Part, Party, Profile, Receipt, Rung, Standing};
 use kontor_model::{Error, Language, Ms, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -172,7 +170,8 @@ mod tests {
         let [Part::Message(said)] = &parts(&message)[..] else { panic!() };
         assert_eq!(said.body, Body::text("Dzień dobry <b>"));
         assert_eq!(said.from, from);
-        let [Part::Notice { text, facts, .. }] = &parts(&Raw::Rating { score: 4, comment: "ok".to_owned() })[..]
+        let [Part::Notice { text, facts, .. }] =
+            &parts(&Raw::Rating { score: 4, comment: "ok".to_owned() })[..]
         else {
             panic!()
         };

@@ -71,7 +71,9 @@ impl Lead {
         let elapsed = self.elapsed_ms.or(self.started.map(|started| now - started));
         match elapsed {
             Some(elapsed) if elapsed >= limits.fastest_form_ms => Ok(()),
-            Some(_) => Err(Error::new(Code::Unprocessable, "That was fast. Wait a moment and send it again.")),
+            Some(_) => {
+                Err(Error::new(Code::Unprocessable, "That was fast. Wait a moment and send it again."))
+            }
             None => Err(Error::bad_json("The form lacks elapsed_ms or started.")),
         }
     }
@@ -130,7 +132,12 @@ fn of_fields(form: &Form, bytes: &[u8], now: Ms) -> Lead {
                 } else if let Some(id) = name.strip_prefix("consent_") {
                     let text = form.consents.iter().find(|text| text.id == id);
                     let text_sha256 = text.map(|text| text.sha256(form.language)).unwrap_or_default();
-                    lead.consents.push(Ticked { id: id.to_owned(), version: value, text_sha256, given_at: now });
+                    lead.consents.push(Ticked {
+                        id: id.to_owned(),
+                        version: value,
+                        text_sha256,
+                        given_at: now,
+                    });
                 }
             }
         }
@@ -274,7 +281,12 @@ fn of_form(form: &Form, checked: Checked) -> (String, Raw) {
         avatar: None,
         language: Some(form.language),
         claims: claims.collect(),
-        context: checked.facts.iter().filter(|(name, _)| *name != "submission_id").map(|(k, v)| (k.clone(), v.clone())).collect(),
+        context: checked
+            .facts
+            .iter()
+            .filter(|(name, _)| *name != "submission_id")
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
     };
     let raw = Raw::Lead {
         remote: entry::visitor_id(&checked.submission),

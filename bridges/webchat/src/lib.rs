@@ -36,8 +36,8 @@ use async_trait::async_trait;
 use config::{Settings, Widget};
 use door::Door;
 use kontor_bridge_kit::{
-    Answer, Caps, Channel, Context, Download, HookReply, HookRequest, Item, Outcome, Outgoing, Part, Policy, Probe,
-    Rate, Reply, Rung, SendError, Signal, Uncertain, Whom,
+    Answer, Caps, Channel, Context, Download, HookReply, HookRequest, Item, Outcome, Outgoing, Part, Policy,
+    Probe, Rate, Reply, Rung, SendError, Signal, Uncertain, Whom,
 };
 use kontor_model::{Code, Error, Ms, Result};
 use limits::{Limiter, Quota, neighbourhood};
@@ -81,8 +81,12 @@ impl WebChat {
     fn refuse(&self, request: &HookRequest, error: &Error) -> Reply {
         let (method, path) = (&request.method, &request.path);
         match error.code {
-            Code::Unavailable | Code::Internal => tracing::error!(%method, %path, ?error, "A page's call failed."),
-            _ => tracing::info!(%method, %path, code = ?error.code, why = %error, "A page's call was refused."),
+            Code::Unavailable | Code::Internal => {
+                tracing::error!(%method, %path, ?error, "A page's call failed.")
+            }
+            _ => {
+                tracing::info!(%method, %path, code = ?error.code, why = %error, "A page's call was refused.")
+            }
         }
         answer::error(error)
     }
@@ -162,7 +166,8 @@ impl Door {
 /// # Errors
 /// `BadJson` when it is none, or not of this shape.
 fn body<T: DeserializeOwned>(request: &HookRequest) -> Result<T> {
-    let wrong = |error: serde_json::Error| Error::bad_json(format!("The body is not what this call takes: {error}"));
+    let wrong =
+        |error: serde_json::Error| Error::bad_json(format!("The body is not what this call takes: {error}"));
     serde_json::from_slice(&request.body).map_err(wrong)
 }
 

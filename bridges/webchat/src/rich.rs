@@ -148,6 +148,9 @@ mod tests {
         for odd in ["<", "<<b>", "</b>", "<a href=\"https://x.example", "&lt;script&gt;"] {
             let _ = marks(odd);
         }
-        assert_eq!(marks("<b>&lt;script&gt;&amp;amp;</b>"), Some(json!([{ "t": "b", "c": ["<script>&amp;"] }])));
+        assert_eq!(
+            marks("<b>&lt;script&gt;&amp;amp;</b>"),
+            Some(json!([{ "t": "b", "c": ["<script>&amp;"] }]))
+        );
     }
 }

@@ -64,7 +64,17 @@ mod tests {
         assert!(text.len() <= LARGEST, "{} bytes are served", text.len());
         // The name of SVG is an address, but nobody goes there.
         let text = text.replace("http://www.w3.org/2000/svg", "").replace("https?:", "");
-        for foreign in ["https:", "http:", "//", "innerHTML", "outerHTML", "eval(", "document.write", "import(", "insertAdjacentHTML"] {
+        for foreign in [
+            "https:",
+            "http:",
+            "//",
+            "innerHTML",
+            "outerHTML",
+            "eval(",
+            "document.write",
+            "import(",
+            "insertAdjacentHTML",
+        ] {
             assert!(!text.contains(foreign), "{foreign} in the widget");
         }
     }

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 
 /// Whether there is a window at the other end.
 pub fn policy(lane: &Whom) -> Policy {
-    if lane.id_type == visitor::ID_TYPE { Policy::Open } else { Policy::Closed(words::no_window(lane.language)) }
+    if lane.id_type == visitor::ID_TYPE {
+        Policy::Open
+    } else {
+        Policy::Closed(words::no_window(lane.language))
+    }
 }
 
 /// The entry of an act.

@@ -93,9 +93,11 @@ impl Typed {
     pub fn apply(&self, visitor: &mut Visitor) -> Result<()> {
         let typed = self.clean()?;
         if visitor.sub.is_none() {
-            for (own, typed) in
-                [(&mut visitor.name, typed.name), (&mut visitor.email, typed.email), (&mut visitor.phone, typed.phone)]
-            {
+            for (own, typed) in [
+                (&mut visitor.name, typed.name),
+                (&mut visitor.email, typed.email),
+                (&mut visitor.phone, typed.phone),
+            ] {
                 if typed.is_some() {
                     *own = typed;
                 }
@@ -144,8 +146,9 @@ pub async fn begin(
         ));
     }
     let identity = ask.identity_token.as_deref();
-    let identity =
-        identity.map(|token| signed::identity(token, &widget.id, &widget.identity_secrets, request.at)).transpose()?;
+    let identity = identity
+        .map(|token| signed::identity(token, &widget.id, &widget.identity_secrets, request.at))
+        .transpose()?;
     let current = visitor::known(context, request, widget).await?;
     // Two tabs that prove the same person at once must become one visitor, not two.
     let _one_by_one = chat.sessions.lock().await;
@@ -162,7 +165,9 @@ pub async fn begin(
     ask.profile.apply(visitor)?;
     if visitor.context.is_empty() {
         visitor.context = Origin { page: ask.page, referrer: ask.referrer, utm: ask.utm }.facts();
-        visitor.context.insert("browser".to_owned(), json!(clean::browser(request.header("user-agent").unwrap_or(""))));
+        visitor
+            .context
+            .insert("browser".to_owned(), json!(clean::browser(request.header("user-agent").unwrap_or(""))));
     }
     let token = commit(context, request, before.as_ref(), &mut who, identity.as_ref()).await?;
     let visitor = who.visitor;

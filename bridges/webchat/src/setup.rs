@@ -84,7 +84,9 @@ mod tests {
     fn every_language_has_every_word() {
         let names = |language: Language| -> Vec<String> {
             let words = texts(language).as_object().expect("the file has every language");
-            words.iter().for_each(|(name, word)| assert!(word.as_str().is_some_and(|word| !word.is_empty()), "{name}"));
+            words.iter().for_each(|(name, word)| {
+                assert!(word.as_str().is_some_and(|word| !word.is_empty()), "{name}")
+            });
             words.keys().cloned().collect()
         };
         assert!(names(Language::English).len() > 20);
@@ -97,7 +99,9 @@ mod tests {
         let script = include_str!("../widget/widget.js");
         let used: std::collections::BTreeSet<&str> = script
             .match_indices("T.")
-            .filter(|(at, _)| script[..*at].chars().next_back().is_none_or(|c| !c.is_alphanumeric() && c != '.'))
+            .filter(|(at, _)| {
+                script[..*at].chars().next_back().is_none_or(|c| !c.is_alphanumeric() && c != '.')
+            })
             .map(|(at, _)| {
                 let rest = &script[at + 2..];
                 &rest[..rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())]

@@ -7,7 +7,8 @@ use crate::session::{Origin, Typed};
 use crate::visitor::{self, Visitor};
 use crate::{WebChat, answer, body, clean, entry, upload};
 use kontor_bridge_kit::{
-    Commit, Committed, Consent, ConsentState, Context, File, FileKind, HookReply, HookRequest, Reply, Source, Stow,
+    Commit, Committed, Consent, ConsentState, Context, File, FileKind, HookReply, HookRequest, Reply, Source,
+    Stow,
 };
 use kontor_model::{Code, Error, Ms, Result};
 use serde::Deserialize;
@@ -186,7 +187,10 @@ impl WebChat {
         let what = if said.on { "typing" } else { "typed" };
         let rare = self.limiter.take(what, &visitor.id, Quota::of(2, 10), request.at).is_ok();
         // It is only worth something now: whether it arrives is not the page's concern.
-        if visitor.spoken && rare && let Err(error) = context.typing(&visitor.id, said.on).await {
+        if visitor.spoken
+            && rare
+            && let Err(error) = context.typing(&visitor.id, said.on).await
+        {
             tracing::debug!(?error, "A typing mark was not shown.");
         }
         Ok(HookReply::only(answer::empty()))
@@ -285,7 +289,12 @@ impl WebChat {
     }
 
     /// Answers `DELETE /me`: the website forgets the visitor, and the company is asked to.
-    pub async fn erase(&self, context: &Context, request: &HookRequest, widget: &Widget) -> Result<HookReply> {
+    pub async fn erase(
+        &self,
+        context: &Context,
+        request: &HookRequest,
+        widget: &Widget,
+    ) -> Result<HookReply> {
         let visitor = visitor::required(context, request, widget).await?;
         let mut commit = Commit::default();
         if visitor.spoken {

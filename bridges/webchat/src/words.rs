@@ -27,7 +27,9 @@ pub fn lead(language: Language, form: &str, from: &Profile, consents: &[Consent]
         lines.push(format!("{}: {page}", pick(language, "Page", "Strona", "Сторінка")));
     }
     let agreed = pick(language, "Agreed to", "Zgoda", "Згода");
-    lines.extend(consents.iter().map(|consent| format!("{agreed}: {} ({})", consent.purpose, consent.text_version)));
+    lines.extend(
+        consents.iter().map(|consent| format!("{agreed}: {} ({})", consent.purpose, consent.text_version)),
+    );
     lines.join("\n")
 }
 

@@ -15,7 +15,8 @@ async fn the_widget_in_a_browser() {
     let stage = Stage::open().await;
     let url = stage.url();
     let run = tokio::process::Command::new("node").arg(script()).arg(&url).kill_on_drop(true).output();
-    let done = tokio::time::timeout(Duration::from_secs(600), run).await.expect("it ends").expect("node runs");
+    let done =
+        tokio::time::timeout(Duration::from_secs(600), run).await.expect("it ends").expect("node runs");
     let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
     println!("{said}");
     assert!(done.status.success() && said.contains("done"), "the browser test failed:\n{said}");

@@ -42,7 +42,9 @@ async fn pages_of_other_origins_may_do_nothing() {
         ("GET", "me"),
         ("DELETE", "me"),
     ];
-    for origin in ["https://evil.example", "https://shop.example.evil.example", "null", "https://other.example"] {
+    for origin in
+        ["https://evil.example", "https://shop.example.evil.example", "null", "https://other.example"]
+    {
         for (method, call) in calls {
             let got = shop.call_from(origin, "w_1", method, call, &token, &json!({})).await;
             assert_eq!(got.status, 403, "{method} {call} from {origin}");
@@ -50,7 +52,11 @@ async fn pages_of_other_origins_may_do_nothing() {
             let path = format!("/_kontor/widget/v1/{call}?w=w_1").replace("since=0?", "since=0&");
             let asks = [("origin", origin), ("access-control-request-method", method)];
             let got = ask(shop.address, "OPTIONS", &path, &asks, b"").await;
-            assert_eq!((got.status, got.header("access-control-allow-origin")), (403, None), "preflight of {call}");
+            assert_eq!(
+                (got.status, got.header("access-control-allow-origin")),
+                (403, None),
+                "preflight of {call}"
+            );
         }
     }
     // Without an origin at all only reading is possible, as from the page's own server.
@@ -80,8 +86,12 @@ async fn what_is_oversized_or_nonsense_is_refused_and_nothing_is_kept() {
         (400, "messages", json!({ "client_id": "00000001", "text": ["x"] })),
         (400, "messages", json!({ "client_id": "00000001", "text": "x", "from": "agent" })),
         (422, "messages", json!({ "client_id": "00000001", "text": "x", "profile": { "email": "nobody" } })),
-        (422, "messages", json!({ "client_id": "00000001", "text": "x", "consents": [
-            { "id": "contact", "version": "2026-05", "text_sha256": "0".repeat(64), "given_at": 1 }] })),
+        (
+            422,
+            "messages",
+            json!({ "client_id": "00000001", "text": "x", "consents": [
+            { "id": "contact", "version": "2026-05", "text_sha256": "0".repeat(64), "given_at": 1 }] }),
+        ),
         (413, "session", json!({ "page": "x".repeat(9000) })),
         (400, "session", json!({ "nonsense": 1 })),
         (400, "read", json!({ "up_to": "x" })),
@@ -89,10 +99,21 @@ async fn what_is_oversized_or_nonsense_is_refused_and_nothing_is_kept() {
         (404, "nowhere", json!({})),
     ] {
         let got = shop.call("POST", call, &token, &body).await;
-        assert_eq!(got.status, status, "{call} {}: {}", body.to_string().chars().take(80).collect::<String>(), got.text());
+        assert_eq!(
+            got.status,
+            status,
+            "{call} {}: {}",
+            body.to_string().chars().take(80).collect::<String>(),
+            got.text()
+        );
         assert!(got.json()["error"].is_string());
     }
-    for path in ["/_kontor/widget/v1/config", "/_kontor/widget/v1/config?w=nobody", "/nowhere", "/_kontor/intake/v1/x"] {
+    for path in [
+        "/_kontor/widget/v1/config",
+        "/_kontor/widget/v1/config?w=nobody",
+        "/nowhere",
+        "/_kontor/intake/v1/x",
+    ] {
         let got = ask(shop.address, "GET", path, &[("origin", ORIGIN)], b"").await;
         assert!((400..500).contains(&got.status), "{path}: {}", got.status);
     }
@@ -164,14 +185,20 @@ async fn a_server_sends_forms_signed_and_in_time_and_each_counts_once() {
     let expected = ["Proszę o kontakt", "Bez numeru", "Bez numeru"];
     until("all are there once", || async { (shop.shown(room) == expected).then_some(()) }).await;
     assert_eq!(shop.home.conversations(), 1, "one person, one conversation");
-    let notice = shop.home.events(room).into_iter().find(|event| !event["content"]["dev.kontor.lead"].is_null()).unwrap();
+    let notice = shop
+        .home
+        .events(room)
+        .into_iter()
+        .find(|event| !event["content"]["dev.kontor.lead"].is_null())
+        .unwrap();
     let fact = &notice["content"]["dev.kontor.lead"];
     assert_eq!((&fact["form"], &fact["verified"]), (&json!("contact"), &json!(false)));
     assert_eq!(fact["page"], "https://shop.example/kontakt");
     assert!(notice["content"]["body"].as_str().unwrap().contains("oksana@example.com"));
     // There is no window to answer in, and the employee is told so.
     let answer = shop.home.says(room, "Dzień dobry");
-    until("it failed", || async { shop.rungs(room, &answer).contains(&"failed".to_owned()).then_some(()) }).await;
+    until("it failed", || async { shop.rungs(room, &answer).contains(&"failed".to_owned()).then_some(()) })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,14 +231,22 @@ async fn a_browser_sends_forms_as_a_person_would() {
     // A plain HTML form, without any script.
     let started = (shop.now() - 5000).to_string();
     let form = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([("name", "Jan"), ("email", "jan@example.com"), ("message", "Zażółć"), ("started", &started)])
+        .extend_pairs([
+            ("name", "Jan"),
+            ("email", "jan@example.com"),
+            ("message", "Zażółć"),
+            ("started", &started),
+        ])
         .extend_pairs([("consent_contact", "2026-05"), ("utm_source", "gazeta"), ("submit", "Wyślij")])
         .finish();
     let plain = ("content-type", "application/x-www-form-urlencoded");
     let got = intake(&shop, &[("origin", ORIGIN), plain], form.as_bytes()).await;
     assert_eq!((got.status, got.header("location")), (303, Some("https://shop.example/thanks")));
     until("both are there", || async { (shop.home.conversations() == 2).then_some(()) }).await;
-    until("the message is there", || async { (shop.shown("!room2:stand.in") == ["Zażółć"]).then_some(()) }).await;
+    until("the message is there", || async {
+        (shop.shown("!room2:stand.in") == ["Zażółć"]).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -227,7 +262,11 @@ async fn consents_are_kept_only_for_the_text_that_was_ticked() {
     old["version"] = json!("2025-01");
     let mut body = lead("f-3");
     body["consents"] = json!([old]);
-    assert_eq!(shop.call("POST", "lead", &token, &body).await.status, 422, "a text that is not the current one");
+    assert_eq!(
+        shop.call("POST", "lead", &token, &body).await.status,
+        422,
+        "a text that is not the current one"
+    );
     body["consents"] = json!([ticked]);
     let got = shop.call("POST", "lead", &token, &body).await;
     assert_eq!((got.status, &got.json()["seq"]), (200, &json!(1)), "{}", got.text());

@@ -8,24 +8,32 @@ use support::{DEADLINE, Shop, until};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_visitor_writes_an_employee_answers_and_both_see_how_far_it_got() {
     let shop = Shop::open().await;
-    let (token, id) = shop.visitor(json!({ "page": "https://shop.example/buty?token=secret", "language": "pl" })).await;
+    let (token, id) =
+        shop.visitor(json!({ "page": "https://shop.example/buty?token=secret", "language": "pl" })).await;
     assert_eq!(shop.home.conversations(), 0, "a visitor who says nothing is nobody's work");
     let first = shop.writes(&token, "00000001", "Dzień dobry <b>x</b>").await;
     let again = shop.writes(&token, "00000001", "Dzień dobry <b>x</b>").await;
     assert_eq!((&first["seq"], &first["id"]), (&again["seq"], &again["id"]), "one id, one message");
     let room = shop.room(&id).await;
-    until("it is in the room", || async { (shop.shown(&room) == ["Dzień dobry <b>x</b>"]).then_some(()) }).await;
+    until("it is in the room", || async { (shop.shown(&room) == ["Dzień dobry <b>x</b>"]).then_some(()) })
+        .await;
     let html = json!({ "msgtype": "m.text", "body": "W czym pomóc?", "format": "org.matrix.custom.html",
         "formatted_body": "W <b>czym</b> pomóc?<script>x</script>" });
     let answer = shop.home.act(&room, "m.room.message", html);
     let got = shop.call("GET", "events?since=1", &token, &Value::Null).await.json();
     let event = &got["events"][0];
-    assert_eq!((&event["seq"], &event["from"], &event["text"]), (&json!(2), &json!("agent"), &json!("W czym pomóc?")));
+    assert_eq!(
+        (&event["seq"], &event["from"], &event["text"]),
+        (&json!(2), &json!("agent"), &json!("W czym pomóc?"))
+    );
     assert_eq!(event["name"], "Anna");
     assert_eq!(event["rich"], json!(["W ", { "t": "b", "c": ["czym"] }, " pomóc?"]));
     // Asking for what comes after says that this one is there.
     shop.events(&token, 2).await;
-    until("delivered", || async { shop.rungs(&room, &answer).contains(&"delivered".to_owned()).then_some(()) }).await;
+    until("delivered", || async {
+        shop.rungs(&room, &answer).contains(&"delivered".to_owned()).then_some(())
+    })
+    .await;
     let read = shop.call("POST", "read", &token, &json!({ "up_to": 2 })).await;
     assert_eq!(read.status, 204);
     until("read", || async { shop.rungs(&room, &answer).contains(&"read".to_owned()).then_some(()) }).await;
@@ -49,7 +57,8 @@ async fn a_page_waits_for_news_and_is_told_of_typing_and_reading() {
     };
     let (got, ()) = tokio::join!(waiting, typing);
     assert_eq!(got.json()["events"][0]["kind"], "typing", "{}", got.text());
-    let receipt = json!({ event["event_id"].as_str().unwrap(): { "m.read": { "@anna:stand.in": { "ts": 1 } } } });
+    let receipt =
+        json!({ event["event_id"].as_str().unwrap(): { "m.read": { "@anna:stand.in": { "ts": 1 } } } });
     shop.ephemeral(json!({ "type": "m.receipt", "room_id": room, "content": receipt })).await;
     let read = until("the read mark comes", || async {
         let got = shop.call("GET", "events?since=1&wait=0&typing=1", &token, &Value::Null).await.json();
@@ -59,7 +68,8 @@ async fn a_page_waits_for_news_and_is_told_of_typing_and_reading() {
     assert_eq!(read["id"], "c.00000001");
     shop.home.says(&room, "już piszę");
     let got = shop.call("GET", "events?since=1&typing=1&read=c.00000001", &token, &Value::Null).await.json();
-    let kinds: Vec<&str> = got["events"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        got["events"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"message"), "{got}");
 }
 
@@ -108,15 +118,28 @@ async fn forged_stale_and_replayed_proofs_are_refused_and_nothing_is_kept() {
         assert_eq!(got.status, 401, "{body}: {}", got.text());
         assert!(got.header("access-control-allow-origin").is_some(), "the page may read why");
     }
-    let other = shop.call_from("https://other.example", "w_2", "POST", "session", "", &json!({ "identity_token": good }));
+    let other = shop.call_from(
+        "https://other.example",
+        "w_2",
+        "POST",
+        "session",
+        "",
+        &json!({ "identity_token": good }),
+    );
     assert_eq!(other.await.status, 401, "a proof for another widget");
     shop.pass(901_000);
-    assert_eq!(shop.call("POST", "session", "", &json!({ "identity_token": good })).await.status, 401, "replayed");
+    assert_eq!(
+        shop.call("POST", "session", "", &json!({ "identity_token": good })).await.status,
+        401,
+        "replayed"
+    );
     // Tokens: made up, of another widget, and over.
     let (token, _) = shop.visitor(json!({})).await;
-    for (widget, origin, token) in
-        [("w_1", support::ORIGIN, "made-up"), ("w_1", support::ORIGIN, ""), ("w_2", "https://other.example", &token)]
-    {
+    for (widget, origin, token) in [
+        ("w_1", support::ORIGIN, "made-up"),
+        ("w_1", support::ORIGIN, ""),
+        ("w_2", "https://other.example", &token),
+    ] {
         let message = json!({ "client_id": "00000001", "text": "x" });
         let got = shop.call_from(origin, widget, "POST", "messages", token, &message).await;
         assert_eq!(got.status, 401, "{widget} {token}");
@@ -204,7 +227,10 @@ async fn what_an_employee_takes_back_is_told_to_no_page_any_more() {
     let edit = until("it is changed", || async { shop.events(&token, 2).await.pop() }).await;
     assert_eq!((&edit["kind"], &edit["text"]), (&json!("edit"), &json!("the price")));
     shop.home.redacts(&room, &event);
-    until("it is gone", || async { shop.events(&token, 3).await.pop().filter(|event| event["kind"] == "delete") }).await;
+    until("it is gone", || async {
+        shop.events(&token, 3).await.pop().filter(|event| event["kind"] == "delete")
+    })
+    .await;
     let all = shop.events(&token, 0).await;
     assert_eq!(all.len(), 4, "the numbers stay: {all:?}");
     assert!(!format!("{all:?}").contains("price"), "{all:?}");
@@ -213,10 +239,14 @@ async fn what_an_employee_takes_back_is_told_to_no_page_any_more() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_visitor_rates_ends_takes_their_data_and_is_forgotten() {
     let shop = Shop::open().await;
-    let (token, id) = shop.visitor(json!({ "profile": { "name": "Oksana", "email": "o@example.com" } })).await;
+    let (token, id) =
+        shop.visitor(json!({ "profile": { "name": "Oksana", "email": "o@example.com" } })).await;
     shop.writes(&token, "00000001", "halo").await;
     let room = shop.room(&id).await;
-    assert_eq!(shop.call("POST", "rating", &token, &json!({ "client_id": "0000000r", "score": 6 })).await.status, 400);
+    assert_eq!(
+        shop.call("POST", "rating", &token, &json!({ "client_id": "0000000r", "score": 6 })).await.status,
+        400
+    );
     let rating = json!({ "client_id": "0000000r", "score": 5, "comment": "super" });
     assert_eq!(shop.call("POST", "rating", &token, &rating).await.status, 204);
     assert_eq!(shop.call("POST", "end", &token, &json!({ "client_id": "0000000e" })).await.status, 204);
@@ -226,9 +256,16 @@ async fn a_visitor_rates_ends_takes_their_data_and_is_forgotten() {
         (told("dev.kontor.rating") && told("dev.kontor.ended")).then_some(all)
     })
     .await;
-    assert!(notices.iter().any(|event| event["content"]["body"].as_str().is_some_and(|body| body.contains("★★★★★"))));
+    assert!(
+        notices
+            .iter()
+            .any(|event| event["content"]["body"].as_str().is_some_and(|body| body.contains("★★★★★")))
+    );
     let mine = shop.call("GET", "me", &token, &Value::Null).await.json();
-    assert_eq!((&mine["visitor"]["email"], &mine["events"][0]["text"]), (&json!("o@example.com"), &json!("halo")));
+    assert_eq!(
+        (&mine["visitor"]["email"], &mine["events"][0]["text"]),
+        (&json!("o@example.com"), &json!("halo"))
+    );
     assert_eq!(shop.call("DELETE", "me", &token, &Value::Null).await.status, 204);
     assert_eq!(shop.call("GET", "me", &token, &Value::Null).await.status, 401);
     until("the company is asked", || async {
@@ -256,11 +293,13 @@ async fn a_thousand_visitors_each_have_their_own_conversation() {
         visitors.push((token, id));
     }
     let began = std::time::Instant::now();
-    until("all conversations are there", || async { (shop.home.conversations() == MANY).then_some(()) }).await;
+    until("all conversations are there", || async { (shop.home.conversations() == MANY).then_some(()) })
+        .await;
     let mut rooms = Vec::new();
     for (number, (_, id)) in visitors.iter().enumerate() {
         let room = shop.room(id).await;
-        until("the question is in its room", || async { (!shop.shown(&room).is_empty()).then_some(()) }).await;
+        until("the question is in its room", || async { (!shop.shown(&room).is_empty()).then_some(()) })
+            .await;
         assert_eq!(shop.shown(&room), [format!("question {number}")]);
         rooms.push(room);
     }
@@ -271,7 +310,8 @@ async fn a_thousand_visitors_each_have_their_own_conversation() {
             let mut since = 1;
             let deadline = std::time::Instant::now() + DEADLINE;
             loop {
-                let got = shop.call("GET", &format!("events?since={since}"), token, &Value::Null).await.json();
+                let got =
+                    shop.call("GET", &format!("events?since={since}"), token, &Value::Null).await.json();
                 let events = got["events"].as_array().unwrap().clone();
                 since = got["next"].as_i64().unwrap();
                 if let Some(event) = events.iter().find(|event| event["kind"] == "message") {

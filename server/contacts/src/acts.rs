@@ -37,7 +37,8 @@ impl Contacts {
     ) -> Result<()> {
         let now = self.now();
         change.assign_conversation(&row.id, row.assignee, to.map(|to| to.user), now);
-        let mut audit = Audit::done(Action::ConversationAssign, actor, now).on("conversation", row.id.as_str());
+        let mut audit =
+            Audit::done(Action::ConversationAssign, actor, now).on("conversation", row.id.as_str());
         let (from, user_id) = (row.assignee_id.as_deref(), to.map(|to| to.user_id));
         audit.detail = Some(serde_json::json!({ "from": from, "to": user_id }).to_string());
         change.audit(self.store.nid().await?, audit);
@@ -75,7 +76,8 @@ impl Contacts {
         };
         let mut change = Change::default();
         change.set_conversation_status(&row.id, row.version, status, until);
-        let mut audit = Audit::done(Action::ConversationStatus, actor, now).on("conversation", row.id.as_str());
+        let mut audit =
+            Audit::done(Action::ConversationStatus, actor, now).on("conversation", row.id.as_str());
         audit.detail = Some(serde_json::json!({ "from": row.status, "to": status }).to_string());
         change.audit(self.store.nid().await?, audit);
         let news = News {

@@ -35,7 +35,8 @@ impl Card {
     /// Chooses among all values of the fields of contacts.
     pub fn all(contacts: Vec<ContactRow>, values: &[FieldRow]) -> Vec<Self> {
         let card = |contact: ContactRow| {
-            let own: Vec<FieldRow> = values.iter().filter(|value| value.contact == contact.id).cloned().collect();
+            let own: Vec<FieldRow> =
+                values.iter().filter(|value| value.contact == contact.id).cloned().collect();
             Self { fields: chosen(own), contact }
         };
         contacts.into_iter().map(card).collect()
@@ -199,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_patch_tells_absent_from_null() {
-        let patch: Patch = serde_json::from_str(r#"{"owner":null,"fields":{"phone":null,"email":"a"}}"#).unwrap();
+        let patch: Patch =
+            serde_json::from_str(r#"{"owner":null,"fields":{"phone":null,"email":"a"}}"#).unwrap();
         assert_eq!((patch.owner, patch.stage), (Some(None), None));
         assert_eq!(patch.fields.get("phone"), Some(&None));
         assert!(serde_json::from_str::<Patch>("{}").unwrap().owner.is_none());

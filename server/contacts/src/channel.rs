@@ -72,7 +72,8 @@ impl Wish {
         }
         if let Some(code) = &self.language {
             let language = Language::of(code);
-            let language = language.ok_or_else(|| Error::invalid_param("language must be one of: pl, uk, en."))?;
+            let language =
+                language.ok_or_else(|| Error::invalid_param("language must be one of: pl, uk, en."))?;
             row.language = language.code().to_owned();
         }
         if let Some(visibility) = &self.visibility {
@@ -97,7 +98,12 @@ impl Contacts {
     ///
     /// # Errors
     /// `InvalidParam` for what cannot be a channel; `MissingParam`.
-    pub async fn new_channel(&self, wish: &Wish, members: &[Nid], actor: Actor) -> Result<(Change, ChannelRow)> {
+    pub async fn new_channel(
+        &self,
+        wish: &Wish,
+        members: &[Nid],
+        actor: Actor,
+    ) -> Result<(Change, ChannelRow)> {
         let missing = |field: &str| {
             Error::new(kontor_model::Code::MissingParam, format!("The field \"{field}\" is missing."))
         };
@@ -148,7 +154,9 @@ impl Contacts {
         actor: Actor,
     ) -> Result<(Change, ChannelRow)> {
         if wish.id.as_deref().is_some_and(|new| new != id) || wish.kind.is_some() {
-            return Err(Error::invalid_param("The id and the kind of a channel do not change. Make another one."));
+            return Err(Error::invalid_param(
+                "The id and the kind of a channel do not change. Make another one.",
+            ));
         }
         let mut row = self.channel(id).await?;
         wish.apply(&mut row)?;

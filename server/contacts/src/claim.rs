@@ -189,7 +189,13 @@ mod tests {
             source: Source::Form,
             event_id: None,
         };
-        for bad in [claim("", "x"), claim("Phone", "1"), claim("phone", " "), claim("phone", "a\0b"), claim("e", &"x".repeat(501))] {
+        for bad in [
+            claim("", "x"),
+            claim("Phone", "1"),
+            claim("phone", " "),
+            claim("phone", "a\0b"),
+            claim("e", &"x".repeat(501)),
+        ] {
             assert!(check(&[bad], 1).is_err());
         }
         assert!(check(&vec![claim("phone", "1"); 51], 1).is_err());

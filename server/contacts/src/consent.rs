@@ -42,7 +42,9 @@ impl Consent {
             return Err(Error::invalid_param("consents.text_sha256 must be 64 hexadecimal digits."));
         }
         if self.given_at <= 0 || self.given_at > now + AHEAD {
-            return Err(Error::invalid_param("consents.given_at must be a moment of the past, in milliseconds."));
+            return Err(Error::invalid_param(
+                "consents.given_at must be a moment of the past, in milliseconds.",
+            ));
         }
         let act = text(&self.act, "consents.act", 100)?;
         if ["preticked", "implied", "default", "none"].contains(&act.as_str()) {
@@ -84,7 +86,8 @@ impl Contacts {
             let nid = self.store.nid().await?;
             change.add_consent(nid, &conversation.contact, &conversation.id, &row, now);
         }
-        let audit = Audit::done(Action::ConsentRecord, actor, now).on("contact", conversation.contact.as_str());
+        let audit =
+            Audit::done(Action::ConsentRecord, actor, now).on("contact", conversation.contact.as_str());
         change.audit(self.store.nid().await?, audit);
         Ok(change)
     }

@@ -72,5 +72,7 @@ pub(crate) fn text_or_empty(value: &str, field: &str, longest: usize) -> Result<
 /// `InvalidParam` with the list.
 pub(crate) fn one_of(value: &str, field: &str, words: &[&'static str]) -> Result<&'static str> {
     let found = words.iter().find(|word| **word == value);
-    found.copied().ok_or_else(|| Error::invalid_param(format!("{field} must be one of: {}.", words.join(", "))))
+    found
+        .copied()
+        .ok_or_else(|| Error::invalid_param(format!("{field} must be one of: {}.", words.join(", "))))
 }

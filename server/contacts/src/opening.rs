@@ -75,7 +75,8 @@ impl Checked {
 
     /// The name that is shown: what the network says, else what was claimed.
     pub fn shown_name(&self) -> Option<&str> {
-        let claimed = || self.claims.iter().find(|claim| claim.kind == "name").map(|claim| claim.value.as_str());
+        let claimed =
+            || self.claims.iter().find(|claim| claim.kind == "name").map(|claim| claim.value.as_str());
         self.opening.profile.display_name.as_deref().or_else(claimed)
     }
 
@@ -129,7 +130,8 @@ impl Contacts {
             return Err(Error::new(kontor_model::Code::TooLarge, "The context is larger than 8 KiB."));
         }
         let language = profile.language.as_deref().and_then(Language::of);
-        let page = opening.context.get("page").and_then(Value::as_str).and_then(|page| text(page, "page", 500).ok());
+        let page =
+            opening.context.get("page").and_then(Value::as_str).and_then(|page| text(page, "page", 500).ok());
         let code = language.map(|language| language.code().to_owned());
         let fields = [("display_name", profile.display_name.clone()), ("language", code), ("page", page)];
         let fields = fields.into_iter().filter_map(|(field, value)| Some((field, value?))).collect();
@@ -167,7 +169,13 @@ impl Contacts {
             updated_ts: now,
         });
         checked.note(change, parts.contact, now);
-        let identity = NewIdentity { identity: nid, key: checked.key(), contact: parts.contact, ghost: parts.ghost, now };
+        let identity = NewIdentity {
+            identity: nid,
+            key: checked.key(),
+            contact: parts.contact,
+            ghost: parts.ghost,
+            now,
+        };
         change.add_identity(identity);
         change.open_conversation(NewConversation {
             id: parts.conversation,
@@ -216,12 +224,8 @@ impl Contacts {
         let mut change = Change::default();
         claim::note(&mut change, contact, &rows);
         change.touch_contact(contact, now);
-        let news = News {
-            kind: "contact.updated",
-            contact,
-            conversation: Some(conversation),
-            ..News::default()
-        };
+        let news =
+            News { kind: "contact.updated", contact, conversation: Some(conversation), ..News::default() };
         self.tell(&mut change, &news, None).await?;
         Ok(change)
     }

@@ -49,12 +49,16 @@ impl Contacts {
             matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
         };
         if !parsed.as_ref().is_some_and(usable) {
-            return Err(Error::invalid_param("url must be an address of http or https, without a user name."));
+            return Err(Error::invalid_param(
+                "url must be an address of http or https, without a user name.",
+            ));
         }
         let all = crate::news::KINDS;
         let kinds = match &wish.kinds {
             None => all.to_vec(),
-            Some(kinds) => kinds.iter().map(|kind| crate::one_of(kind, "kinds", &all)).collect::<Result<_>>()?,
+            Some(kinds) => {
+                kinds.iter().map(|kind| crate::one_of(kind, "kinds", &all)).collect::<Result<_>>()?
+            }
         };
         if kinds.is_empty() {
             return Err(Error::invalid_param("kinds must name something that the webhook is told of."));

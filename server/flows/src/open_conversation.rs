@@ -4,8 +4,8 @@
 //! processes: the address is unique, and whoever is second builds nothing.
 
 use crate::Flows;
-use crate::conversation::{BACKSTAGE, CONTEXT, CUSTOMER};
 use crate::conversation::entering::EMPLOYEE;
+use crate::conversation::{BACKSTAGE, CONTEXT, CUSTOMER};
 use kontor_contacts::names;
 use kontor_contacts::opening::{Checked, Opening, Parts};
 use kontor_model::appservice::Service;
@@ -68,7 +68,12 @@ impl Flows {
     /// # Errors
     /// `NotFound` without such a channel; `Forbidden` for a channel of another application service;
     /// `Exclusive` when the service's namespaces do not cover the customer's user; `InvalidParam`.
-    pub async fn open_conversation(&self, service: &Service, opening: Opening, actor: Actor) -> Result<Opened> {
+    pub async fn open_conversation(
+        &self,
+        service: &Service,
+        opening: Opening,
+        actor: Actor,
+    ) -> Result<Opened> {
         let checked = self.contacts.check_opening(opening)?;
         let channel = self.channel_of(service, &checked.opening.channel).await?;
         for _ in 0..TRIES {
@@ -123,7 +128,10 @@ impl Flows {
             checked,
             channel,
             language: checked.language.or_else(|| Language::of(&channel.language)).unwrap_or_default(),
-            company: Person { profile: self.profile(&company.user_id).await?, user_id: company.user_id.clone() },
+            company: Person {
+                profile: self.profile(&company.user_id).await?,
+                user_id: company.user_id.clone(),
+            },
             contact: self.contacts.new_id(),
             conversation: self.contacts.new_id(),
             now,
@@ -173,11 +181,17 @@ impl Flows {
     }
 
     /// Writes everything; gives where the rooms stand.
-    async fn write_conversation(&self, mut change: Change, rooms: [Made; 2], actor: Actor) -> Result<Vec<Head>> {
+    async fn write_conversation(
+        &self,
+        mut change: Change,
+        rooms: [Made; 2],
+        actor: Actor,
+    ) -> Result<Vec<Head>> {
         let mut heads = Vec::new();
         for mut made in rooms {
             let room_id = made.chain.head().room_id.clone();
-            let audit = Audit::done(Action::RoomCreate, actor.clone(), self.clock.now()).on("room", room_id.as_str());
+            let audit =
+                Audit::done(Action::RoomCreate, actor.clone(), self.clock.now()).on("room", room_id.as_str());
             made.chain.change().audit(self.store.nid().await?, audit);
             let (rows, head) = made.chain.finish(false, self.clock.now())?;
             change.join(rows);
@@ -224,7 +238,9 @@ impl Flows {
         let mut users: Vec<OwnedUserId> = Vec::new();
         for member in members.iter().filter(|member| !member.leaving) {
             match self.check_insider(&member.user_id).await {
-                Ok(()) => users.push(OwnedUserId::try_from(member.user_id.as_str()).map_err(Error::internal)?),
+                Ok(()) => {
+                    users.push(OwnedUserId::try_from(member.user_id.as_str()).map_err(Error::internal)?)
+                }
                 Err(error) if error.code == Code::Unavailable => return Err(error),
                 Err(_) => tracing::warn!(
                     channel.id = %channel.id, user.id = %member.user_id,
@@ -309,8 +325,10 @@ fn powers(version: &RoomVersion, company: &UserId, staff: &[Person]) -> Result<C
     if !version.rules.authorization.explicitly_privilege_room_creators {
         users.insert(company.to_string(), COMPANY.into());
     }
-    object(&json!({ "users": users, "state_default": COMPANY, "invite": EMPLOYEE, "kick": COMPANY, "ban": COMPANY,
-        "events": { "m.room.pinned_events": EMPLOYEE, "im.vector.modular.widgets": COMPANY } }))
+    object(
+        &json!({ "users": users, "state_default": COMPANY, "invite": EMPLOYEE, "kick": COMPANY, "ban": COMPANY,
+        "events": { "m.room.pinned_events": EMPLOYEE, "im.vector.modular.widgets": COMPANY } }),
+    )
 }
 
 fn object(value: &Value) -> Result<CanonicalJsonObject> {

@@ -18,8 +18,8 @@ pub mod middleware;
 mod refused;
 pub mod respond;
 pub mod router;
-mod setup;
 mod services;
+mod setup;
 mod suspended;
 
 pub use app::{App, Calls, Contact, Settings, Support, TurnCredentials};

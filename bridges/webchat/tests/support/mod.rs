@@ -77,7 +77,13 @@ impl Got {
 }
 
 /// One request over a connection of its own.
-pub async fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Got {
+pub async fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Got {
     let mut stream = TcpStream::connect(address).await.expect("the bridge listens");
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: bridge\r\nconnection: close\r\n");
     for (name, value) in headers {
@@ -125,7 +131,8 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
 
 /// The settings of most tests.
 pub fn settings() -> Value {
-    let consent = json!({ "id": "contact", "version": "2026-05", "text": { "pl": "Zgadzam się na kontakt" } });
+    let consent =
+        json!({ "id": "contact", "version": "2026-05", "text": { "pl": "Zgadzam się na kontakt" } });
     json!({
         "language": "pl",
         "widgets": [{
@@ -200,7 +207,8 @@ impl Shop {
         let task = tokio::spawn(async move {
             // The address may be held by the last one for a moment.
             for _ in 0..100 {
-                let run = kontor_bridge_kit::run(channel.clone(), config.clone(), machine.clone(), closing.clone());
+                let run =
+                    kontor_bridge_kit::run(channel.clone(), config.clone(), machine.clone(), closing.clone());
                 match run.await {
                     Ok(()) => return,
                     Err(error) => eprintln!("the bridge does not start: {error:?}"),

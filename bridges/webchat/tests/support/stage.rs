@@ -100,13 +100,15 @@ async fn pull(shop: &Shop, act: &str, what: &Value) -> Value {
         }
         "types" => {
             let who = if what["on"] == true { json!(["@anna:stand.in"]) } else { json!([]) };
-            shop.ephemeral(json!({ "type": "m.typing", "room_id": room, "content": { "user_ids": who } })).await;
+            shop.ephemeral(json!({ "type": "m.typing", "room_id": room, "content": { "user_ids": who } }))
+                .await;
             json!({})
         }
         "reads" => {
             let last = until("something to read", || async {
                 let all = shop.in_room(&room, "m.room.message").into_iter().rev();
-                all.into_iter().find(|event| event["sender"].as_str().is_some_and(|who| who.starts_with("@kontor_")))
+                all.into_iter()
+                    .find(|event| event["sender"].as_str().is_some_and(|who| who.starts_with("@kontor_")))
             })
             .await;
             let receipt = json!({ last["event_id"].as_str().unwrap(): { "m.read": { "@anna:stand.in": { "ts": 1 } } } });

@@ -170,7 +170,8 @@ impl Flows {
         ] {
             let raw = serde_json::value::to_raw_value(&content).map_err(Error::internal)?;
             let content: CanonicalJsonObject = kontor_model::json::event_content(&raw)?;
-            let state = crate::state::NewState { room_id: &room_id, kind: &kind.to_string(), key: "", content };
+            let state =
+                crate::state::NewState { room_id: &room_id, kind: &kind.to_string(), key: "", content };
             let by = Caller { requester: &company, actor: Default::default(), now: self.clock.now() };
             self.set_state(&by, state).await?;
         }

@@ -63,7 +63,8 @@ fn is_message(event: &Accepted) -> bool {
         return false;
     }
     let Ok(content) = serde_json::from_str::<Content>(&event.content) else { return true };
-    let edits = content.relates_to.and_then(|relation| relation.rel_type).is_some_and(|how| how == "m.replace");
+    let edits =
+        content.relates_to.and_then(|relation| relation.rel_type).is_some_and(|how| how == "m.replace");
     content.msgtype.as_deref() != Some("m.notice") && !edits
 }
 
@@ -102,14 +103,21 @@ impl Flows {
                     chain.change().customer_wrote(&row.id, row.identity, self.clock.now());
                     self.tell_of_message(chain, &row, &event, "message.received").await?;
                 }
-                Voice::Staff if reaches_customer(&event) => self.staff_writes(chain, &mut row, &event).await?,
+                Voice::Staff if reaches_customer(&event) => {
+                    self.staff_writes(chain, &mut row, &event).await?
+                }
                 _ => {}
             }
         }
         Ok(())
     }
 
-    async fn staff_writes(&self, chain: &mut Chain, row: &mut ConversationRow, event: &Accepted) -> Result<()> {
+    async fn staff_writes(
+        &self,
+        chain: &mut Chain,
+        row: &mut ConversationRow,
+        event: &Accepted,
+    ) -> Result<()> {
         let sender = &event.pdu.sender;
         let user = self.store.name(sender.as_str()).await?;
         if row.exclusive && row.assignee.is_some_and(|assignee| assignee != user) {
@@ -143,7 +151,8 @@ impl Flows {
         if !gone || event.pdu.state_key != row.assignee_id || row.assignee.is_none() {
             return Ok(());
         }
-        let actor = Actor { user: Some(self.store.name(event.pdu.sender.as_str()).await?), ..Actor::default() };
+        let actor =
+            Actor { user: Some(self.store.name(event.pdu.sender.as_str()).await?), ..Actor::default() };
         self.contacts.plan_assignment(chain.change(), row, None, actor).await?;
         (row.assignee, row.assignee_id) = (None, None);
         Ok(())
@@ -171,7 +180,9 @@ impl Flows {
     /// Tells those backstage whose conversation it is, if that is why something was refused; once a minute
     /// for each who tries.
     pub(crate) async fn tell_whose_it_is(&self, error: &Error) {
-        let Some(cause) = error.cause.as_ref().and_then(|cause| cause.downcast_ref::<NotTheirs>()) else { return };
+        let Some(cause) = error.cause.as_ref().and_then(|cause| cause.downcast_ref::<NotTheirs>()) else {
+            return;
+        };
         let key = format!("whose {} {}", cause.sender, self.clock.now() / 60_000);
         let text = whose(cause);
         if let Err(error) = self.say_backstage(&cause.conversation, &cause.backstage, &text, &key).await {
@@ -197,7 +208,8 @@ impl Flows {
     async fn say(&self, conversation: &str, room: &str, text: &str, key: &str) -> Result<()> {
         let room_id = OwnedRoomId::try_from(room).map_err(Error::internal)?;
         let company = self.company().await?;
-        let by = crate::caller::Caller { requester: &company, actor: Actor::default(), now: self.clock.now() };
+        let by =
+            crate::caller::Caller { requester: &company, actor: Actor::default(), now: self.clock.now() };
         let content = serde_json::json!({ "msgtype": "m.notice", "body": text });
         let raw = serde_json::value::to_raw_value(&content).map_err(Error::internal)?;
         let content = kontor_model::json::event_content(&raw)?;

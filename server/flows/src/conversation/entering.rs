@@ -83,7 +83,8 @@ impl Flows {
         let now = self.clock.now();
         let decide = |head: &Head| {
             let there = ["join", "invite"].contains(&head.membership(user).as_str());
-            let draft = || Draft::state("m.room.member", user.as_str(), content.clone(), company.clone(), now);
+            let draft =
+                || Draft::state("m.room.member", user.as_str(), content.clone(), company.clone(), now);
             Ok(there.then(draft).into_iter().collect())
         };
         self.post(room_id, Post { decide: Some(&decide), ..Post::default() }).await.map(|_| ())

@@ -13,8 +13,8 @@ mod sweep;
 mod versions;
 pub mod webhooks;
 
-pub use versions::Version;
 pub(crate) use rule::{Kind, is_company_type, kind};
+pub use versions::Version;
 
 use crate::Flows;
 use kontor_model::{Error, Requester, Result};

@@ -136,7 +136,8 @@ impl Flows {
     /// `Forbidden`.
     pub(crate) async fn check_insider(&self, user_id: &str) -> Result<()> {
         let refused = || Error::forbidden(format!("{user_id} cannot be backstage: only employees can."));
-        let local = <&UserId>::try_from(user_id).is_ok_and(|user| user.server_name() == self.settings.server_name);
+        let local =
+            <&UserId>::try_from(user_id).is_ok_and(|user| user.server_name() == self.settings.server_name);
         if !local || self.is_of_a_service(user_id) {
             return Err(refused());
         }

@@ -44,8 +44,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-pub use told::{Place, Token};
 use told::{Mark, State};
+pub use told::{Place, Token};
 
 /// Longest wait of a long poll; longer ones are cut.
 const MAX_WAIT: Duration = Duration::from_secs(120);

@@ -113,13 +113,7 @@ async fn set_without_key(
     .await
 }
 
-async fn write(
-    app: &App,
-    caller: &Caller,
-    state: NewState<'_>,
-    delay: &Delay,
-    stamp: &Stamp,
-) -> Answer {
+async fn write(app: &App, caller: &Caller, state: NewState<'_>, delay: &Delay, stamp: &Stamp) -> Answer {
     if let Some(delay) = delay.wanted()? {
         let NewState { room_id, kind, key, content } = state;
         let later = Later { room_id, kind, state_key: Some(key), txn_id: None, content, delay };

@@ -65,9 +65,9 @@ impl Doc {
 
     fn parameters(&self) -> Vec<Value> {
         let in_path = self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-        let path = in_path.map(|name| {
-            json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
-        });
+        let path = in_path.map(
+            |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }),
+        );
         let query = self.query.iter().map(|(name, said)| {
             json!({ "name": name, "in": "query", "description": said, "schema": { "type": "string" } })
         });

@@ -32,7 +32,8 @@ pub fn routes(api: Api) -> Api {
         open,
     );
     let path = "/_kontor/bridge/v1/conversations/{id}/claims";
-    let api = api.add(doc(Method::POST, path, "Adds what is said about the customer.").taking::<Claims>(), claims);
+    let api =
+        api.add(doc(Method::POST, path, "Adds what is said about the customer.").taking::<Claims>(), claims);
     let path = "/_kontor/bridge/v1/conversations/{id}/consents";
     let summary = "Records what the customer agreed to by an explicit act, or took back.";
     let api = api.add(doc(Method::POST, path, summary).taking::<Consents>(), consents);
@@ -78,7 +79,8 @@ where
         let caller = Caller::from_request_parts(parts, state).await?;
         let known = Arc::<App>::from_ref(state).identity.services().now();
         let service = caller.requester.service.as_deref().and_then(|id| known.by_id(id)).cloned();
-        let service = service.ok_or_else(|| Error::forbidden("Only bridges, with their own token, may do this."))?;
+        let service =
+            service.ok_or_else(|| Error::forbidden("Only bridges, with their own token, may do this."))?;
         Ok(Self { service, caller })
     }
 }
@@ -119,7 +121,12 @@ struct Consents {
 }
 
 /// `POST /_kontor/bridge/v1/conversations/{id}/consents`
-async fn consents(state: State, bridge: Bridge, Path(id): Path<String>, Body(body): Body<Consents>) -> Answer {
+async fn consents(
+    state: State,
+    bridge: Bridge,
+    Path(id): Path<String>,
+    Body(body): Body<Consents>,
+) -> Answer {
     let row = bridge.conversation(&state, &id).await?;
     let change = state.contacts.record_consents(&row, &body.consents, bridge.caller.actor()).await?;
     state.store.submit(change).await?;

@@ -20,7 +20,8 @@ pub fn routes(api: Api) -> Api {
     let api = api.add(doc(Method::POST, all, "Makes a channel.").taking::<Wish>(), create);
     let one = "/_kontor/admin/v1/channels/{id}";
     let api = api.add(doc(Method::GET, one, "Gives a channel."), get);
-    let summary = "Changes a channel. Who is new among its members comes into the rooms of its open conversations.";
+    let summary =
+        "Changes a channel. Who is new among its members comes into the rooms of its open conversations.";
     let api = api.add(doc(Method::PATCH, one, summary).taking::<Wish>(), change);
     api.add(doc(Method::DELETE, one, "Removes a channel; its conversations stay."), remove)
 }
@@ -90,7 +91,9 @@ async fn create(state: State, Administrator(caller): Administrator, Body(wish): 
     state.flows.company().await?;
     match state.store.submit(change).await {
         Err(error) if error.is_conflict() => {
-            return Err(Error::new(Code::Conflict, "There is a channel of this id already. Choose another.").into());
+            return Err(
+                Error::new(Code::Conflict, "There is a channel of this id already. Choose another.").into()
+            );
         }
         outcome => outcome?,
     };

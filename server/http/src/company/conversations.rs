@@ -137,7 +137,12 @@ struct Assignment {
 }
 
 /// `POST /_kontor/contacts/v1/conversations/{id}/assign`
-async fn assign(state: State, caller: Caller, Path(id): Path<String>, Body(body): Body<Assignment>) -> Answer {
+async fn assign(
+    state: State,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<Assignment>,
+) -> Answer {
     let to = body.user_id.as_deref().map(ids::user_id).transpose()?;
     let row = state.flows.assign(&by(&state, &caller), &id, to.as_ref()).await?;
     Ok(respond::ok(&shown(&row)))
@@ -166,7 +171,12 @@ struct Which {
 }
 
 /// `GET /_kontor/contacts/v1/conversations/{id}/versions`
-async fn versions(state: State, caller: Caller, Path(id): Path<String>, Query(which): Query<Which>) -> Answer {
+async fn versions(
+    state: State,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(which): Query<Which>,
+) -> Answer {
     let versions = state.flows.versions(&by(&state, &caller), &id, &which.event_id).await?;
     Ok(respond::ok(&json!({ "versions": versions })))
 }

@@ -157,8 +157,12 @@ pub async fn is_backstage<S: Source>(source: &mut S, user: Nid) -> Result<bool> 
 ///
 /// # Errors
 /// See [`Source::all`].
-pub async fn account_kind<S: Source>(source: &mut S, user_id: &str) -> Result<Option<(bool, Option<String>)>> {
-    let sql = "SELECT a.guest, a.user_type FROM name n JOIN account a ON a.user_nid = n.nid WHERE n.text = $1";
+pub async fn account_kind<S: Source>(
+    source: &mut S,
+    user_id: &str,
+) -> Result<Option<(bool, Option<String>)>> {
+    let sql =
+        "SELECT a.guest, a.user_type FROM name n JOIN account a ON a.user_nid = n.nid WHERE n.text = $1";
     let row = source.first(sql, vec![user_id.into()]).await?;
     row.map(|row| Ok((row.bool(0)?, row.text_opt(1)?))).transpose()
 }

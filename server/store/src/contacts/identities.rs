@@ -49,8 +49,7 @@ pub async fn known<S: Source>(source: &mut S, key: Key<'_>) -> Result<Option<Kno
                JOIN contact_identity i ON i.identity_nid = k.identity_nid \
                JOIN contact t ON t.contact_id = i.contact_id JOIN name g ON g.nid = i.ghost_nid \
                JOIN conversation v ON v.identity_nid = i.identity_nid JOIN room r ON r.room_nid = v.room_nid";
-    let values =
-        vec![key.channel.into(), key.account.into(), key.id_type.into(), key.external_id.into()];
+    let values = vec![key.channel.into(), key.account.into(), key.id_type.into(), key.external_id.into()];
     let row = source.first(sql, values).await?;
     let read = |row: Row| {
         Ok(KnownRow {
@@ -271,7 +270,14 @@ impl Change {
     }
 
     /// Notes what a customer agreed to; the same act told twice is one.
-    pub fn add_consent(&mut self, nid: Nid, contact: &str, conversation: &str, consent: &ConsentRow, now: Ms) {
+    pub fn add_consent(
+        &mut self,
+        nid: Nid,
+        contact: &str,
+        conversation: &str,
+        consent: &ConsentRow,
+        now: Ms,
+    ) {
         self.insert(
             Table::Consent,
             vec![

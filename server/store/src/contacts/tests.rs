@@ -3,8 +3,8 @@ use super::channels::{self, ChannelRow};
 use super::conversations::{self, NewConversation};
 use super::identities::{self, ClaimRow, ConsentRow, Key, NewIdentity};
 use super::queue::{self, Reader, Wanted};
-use super::webhooks::{self, News, WebhookRow};
 use super::versions;
+use super::webhooks::{self, News, WebhookRow};
 use crate::testing::{TestStore, stores};
 use crate::{Change, Store, Stream};
 use kontor_model::{Nid, Result};
@@ -88,7 +88,10 @@ async fn a_known_address_leads_to_its_conversation_also_by_its_old_id() {
         house(&store, "team").await;
         let mut reader = store.reader();
         let known = identities::known(&mut reader, KEY).await.unwrap().unwrap();
-        assert_eq!((known.conversation.as_str(), known.contact.as_str(), known.room_id.as_str()), ("V1", "C1", "!a"));
+        assert_eq!(
+            (known.conversation.as_str(), known.contact.as_str(), known.room_id.as_str()),
+            ("V1", "C1", "!a")
+        );
         let moved = Key { external_id: "v2", ..KEY };
         submit(&store, |change| change.rekey_identity(9, KEY, moved, 7)).await.unwrap();
         for key in [KEY, moved] {
@@ -141,7 +144,8 @@ async fn what_was_said_with_more_trust_stays_and_an_act_is_recorded_once() {
 
 #[tokio::test]
 async fn only_those_who_may_see_a_contact_see_it_and_its_conversations() {
-    for (visibility, member, stranger) in [("team", true, false), ("owner", true, false), ("all", true, true)] {
+    for (visibility, member, stranger) in [("team", true, false), ("owner", true, false), ("all", true, true)]
+    {
         for store in stores().await {
             let (anna, _) = house(&store, visibility).await;
             let bob = store.name("@bob:x").await.unwrap();
@@ -156,7 +160,9 @@ async fn only_those_who_may_see_a_contact_see_it_and_its_conversations() {
                 assert_eq!(listed.len(), usize::from(sees), "{visibility}");
             }
             submit(&store, |change| change.assign_conversation("V1", None, Some(bob), 9)).await.unwrap();
-            assert!(queue::one(&mut reader, Reader { user: bob, admin: false }, "V1").await.unwrap().is_some());
+            assert!(
+                queue::one(&mut reader, Reader { user: bob, admin: false }, "V1").await.unwrap().is_some()
+            );
             let seen = queue::one(&mut reader, Reader { user: anna, admin: false }, "V1").await.unwrap();
             assert_eq!(seen.is_some(), visibility != "owner", "it is bob's now");
             store.close().await;
@@ -190,12 +196,17 @@ async fn a_conversation_is_taken_once_and_its_clocks_run() {
         assert_eq!((row.assignee, row.language.as_deref()), (Some(anna), Some("pl")));
         let waiting = queue::by_waiting(&mut reader, by, &Wanted::default(), (0, ""), 9).await.unwrap();
         assert_eq!(waiting.len(), 1);
-        assert!(queue::by_waiting(&mut reader, by, &Wanted::default(), (20, "V1"), 9).await.unwrap().is_empty());
+        assert!(
+            queue::by_waiting(&mut reader, by, &Wanted::default(), (20, "V1"), 9).await.unwrap().is_empty()
+        );
         submit(&store, |change| change.customer_answered("V1", 40)).await.unwrap();
         let row = conversations::by_id(&mut reader, "V1").await.unwrap().unwrap();
         assert_eq!((row.waits_since, row.last_answered), (None, Some(40)));
         submit(&store, |change| change.move_conversation_room(501, 503)).await.unwrap();
-        assert!(conversations::of_room(&mut reader, 503).await.unwrap().is_none(), "there is no such room yet");
+        assert!(
+            conversations::of_room(&mut reader, 503).await.unwrap().is_none(),
+            "there is no such room yet"
+        );
         store.close().await;
     }
 }
@@ -313,9 +324,12 @@ async fn webhooks_hear_of_one_contact_in_order_and_of_others_meanwhile() {
         })
         .await
         .unwrap();
-        for (delivery, contact, kind) in
-            [(9, "A", "message.received"), (8, "A", "message.received"), (7, "B", "message.received"), (6, "A", "contact")]
-        {
+        for (delivery, contact, kind) in [
+            (9, "A", "message.received"),
+            (8, "A", "message.received"),
+            (7, "B", "message.received"),
+            (6, "A", "contact"),
+        ] {
             submit(&store, |change| {
                 let pos = change.position(Stream::Profile, None, Some(1));
                 change.tell_webhooks(News { delivery, kind, contact, body: "{}", now: 100 }, pos);

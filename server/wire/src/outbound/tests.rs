@@ -45,7 +45,15 @@ fn outbound(denied: &[&str]) -> Outbound {
 }
 
 fn get(url: &str) -> Ask<'_> {
-    Ask { url, headers: &[], json: None, put: false, time: Duration::from_secs(5), most_bytes: 1_000, redirects: 3 }
+    Ask {
+        url,
+        headers: &[],
+        json: None,
+        put: false,
+        time: Duration::from_secs(5),
+        most_bytes: 1_000,
+        redirects: 3,
+    }
 }
 
 #[tokio::test]
