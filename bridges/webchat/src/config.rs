@@ -420,7 +420,8 @@ mod tests {
     fn what_is_wrong_is_said_and_what_is_right_is_taken() {
         let good = settings(|_| {}).unwrap();
         assert_eq!(good.widget("w_1").unwrap().title.get(Language::Ukrainian), "Sklep");
-        let bad: [(&str, fn(&mut serde_json::Value)); 9] = [
+        type Change = fn(&mut serde_json::Value);
+        let bad: [(&str, Change); 9] = [
             ("unknown field", |value| value["widgets"][0]["colr"] = json!("#000000")),
             ("unknown field", |value| value["widgets"][0]["limits"] = json!({ "mesages": 1 })),
             ("is no origin", |value| value["widgets"][0]["origins"] = json!(["https://shop.example/"])),

@@ -41,7 +41,7 @@ pub fn agent_file(id: &str, name: Option<&str>, file: &OutFile) -> Value {
 /// An entry as pages may see it. `None` when it cannot be read; it is left out then.
 pub fn shown(entry: &JournalEntry, deleted: &[String]) -> Option<Value> {
     let mut body: Value = serde_json::from_str(&entry.body).ok()?;
-    let gone = body["id"].as_str().is_some_and(|id| deleted.iter().any(|deleted| deleted == id));
+    let gone = field(&body, "id").is_some_and(|id| deleted.iter().any(|deleted| deleted == id));
     let fields = body.as_object_mut()?;
     fields.remove("mxc");
     if gone && fields.get("kind").is_some_and(|kind| kind == "message" || kind == "edit") {
@@ -69,8 +69,8 @@ pub async fn newest_of_agent(context: &Context, lane: &str, up_to: i64) -> Resul
 /// Number and id of an entry that is an employee's message.
 pub fn of_agent(entry: &JournalEntry) -> Option<(i64, String)> {
     let body: Value = serde_json::from_str(&entry.body).ok()?;
-    let message = body["kind"] == "message" && body["from"] == "agent";
-    let id = body["id"].as_str().filter(|_| message)?;
+    let message = field(&body, "kind") == Some("message") && field(&body, "from") == Some("agent");
+    let id = field(&body, "id").filter(|_| message)?;
     Some((entry.seq, id.to_owned()))
 }
 
@@ -86,13 +86,19 @@ pub async fn file_of(context: &Context, lane: &str, seq: i64) -> Result<(String,
     let entries = context.since(lane, seq - 1, 1).await?;
     let entry = entries.first().filter(|entry| entry.seq == seq).ok_or_else(none)?;
     let body: Value = serde_json::from_str(&entry.body).map_err(Error::internal)?;
-    let id = body["id"].as_str().unwrap_or_default();
+    let id = field(&body, "id").unwrap_or_default();
     if deleted(context, lane).await?.iter().any(|gone| gone == id) {
         return Err(none());
     }
-    let mxc = body["mxc"].as_str().ok_or_else(none)?;
-    let text = |name: &str| body["file"][name].as_str().unwrap_or_default().to_owned();
+    let mxc = field(&body, "mxc").ok_or_else(none)?;
+    let file = body.get("file").unwrap_or(&Value::Null);
+    let text = |name: &str| field(file, name).unwrap_or_default().to_owned();
     Ok((mxc.to_owned(), text("name"), text("type")))
+}
+
+/// A text in an object.
+fn field<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Value::as_str)
 }
 
 /// Name under which a conversation's deleted messages are remembered.

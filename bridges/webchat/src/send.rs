@@ -25,7 +25,9 @@ fn body(outgoing: &Outgoing) -> Value {
         }),
         Act::File { file, reply_to } => {
             let mut body = entry::agent_file(&outgoing.ours, name, file);
-            body["reply"] = json!(reply_to);
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert("reply".to_owned(), json!(reply_to));
+            }
             body
         }
         Act::Edit { remote, text, html } => {

@@ -14,7 +14,7 @@ static TEXTS: LazyLock<Value> =
 
 /// The widget's words in a language.
 fn texts(language: Language) -> &'static Value {
-    &TEXTS[language.code()]
+    TEXTS.get(language.code()).unwrap_or(&Value::Null)
 }
 
 fn consent(consent: &Consent, language: Language) -> Value {

@@ -118,15 +118,9 @@ async fn forged_stale_and_replayed_proofs_are_refused_and_nothing_is_kept() {
         assert_eq!(got.status, 401, "{body}: {}", got.text());
         assert!(got.header("access-control-allow-origin").is_some(), "the page may read why");
     }
-    let other = shop.call_from(
-        "https://other.example",
-        "w_2",
-        "POST",
-        "session",
-        "",
-        &json!({ "identity_token": good }),
-    );
-    assert_eq!(other.await.status, 401, "a proof for another widget");
+    let proof = json!({ "identity_token": good });
+    let other = shop.call_from("https://other.example", "w_2", "POST", "session", "", &proof).await;
+    assert_eq!(other.status, 401, "a proof for another widget");
     shop.pass(901_000);
     assert_eq!(
         shop.call("POST", "session", "", &json!({ "identity_token": good })).await.status,

@@ -156,8 +156,8 @@ impl House {
         options.services = services;
         let identity = Arc::new(Identity::new(store.clone(), clock.clone(), random.clone(), options));
         let options = departments::media(config, server_name.clone());
-        let media = Media::new(store.clone(), clock.clone(), random.clone(), options);
-        let media = Arc::new(media.map_err(|error| sentence(&error))?);
+        let media = Media::new(store.clone(), clock.clone(), random.clone(), options).map(Arc::new);
+        let media = media.map_err(|error| sentence(&error))?;
         let contacts = Arc::new(Contacts::new(store.clone(), clock.clone(), random.clone()));
         let (stop, stopping) = watch::channel(false);
         let authorities = Authorities::read(&config.outbound.extra_ca_files)?;
@@ -188,10 +188,9 @@ impl House {
         flows.prepare_services().await.map_err(|error| sentence(&error))?;
         let settings = departments::http(config, server_name);
         let limits = Limits::default();
-        let previews = config.media.url_previews.then(|| {
-            let web = Arc::new(adapters::web::Pages(outbound.clone()));
-            Arc::new(Previews::new(store.clone(), media.clone(), web))
-        });
+        let web = || Arc::new(adapters::web::Pages(outbound.clone()));
+        let previews =
+            config.media.url_previews.then(|| Arc::new(Previews::new(store.clone(), media.clone(), web())));
         let again = Again::new(Duration::from_secs(config.sync.response_cache_seconds.into()));
         let app = Arc::new(App {
             store,
@@ -208,8 +207,7 @@ impl House {
             again,
         });
         let hooks = Arc::new(adapters::webhook::Hooks(outbound.clone()));
-        let gateways = Arc::new(adapters::push::Gateways(outbound));
-        let tasks = Tasks::begin(&app, gateways, hooks, stopping);
+        let tasks = Tasks::begin(&app, Arc::new(adapters::push::Gateways(outbound)), hooks, stopping);
         Ok(Self { app, exposition: telemetry.exposition(), data_dir: data_dir.as_path().into(), tasks })
     }
 

@@ -190,7 +190,7 @@ mod tests {
             let late = submit(&|change| change.keep_txn(&name, Pos(3), &txn("c", 6))).await;
             assert!(late.unwrap_err().is_conflict(), "somebody else moved on");
             assert_eq!(pending(&mut reader, &name).await.unwrap(), None);
-            assert_eq!(of_services(&mut reader).await.unwrap(), [name.clone()]);
+            assert_eq!(of_services(&mut reader).await.unwrap(), std::slice::from_ref(&name));
             submit(&|change| change.end_follower(&name)).await.unwrap();
             assert!(of_services(&mut reader).await.unwrap().is_empty());
             store.close().await;

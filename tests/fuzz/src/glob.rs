@@ -80,8 +80,13 @@ mod tests {
         (0..tries).map(once).min().unwrap_or_default()
     }
 
+    /// Makes a text of a length.
+    type Text = fn(usize) -> String;
+    /// Says whether a text is meant.
+    type Matcher<'a> = &'a dyn Fn(&str) -> bool;
+
     /// Pattern and text that make a matcher which tries one way after the other slow.
-    fn hostile() -> Vec<(String, fn(usize) -> String)> {
+    fn hostile() -> Vec<(String, Text)> {
         vec![
             (format!("{}b", "*a".repeat(60)), |length| "a".repeat(length)),
             (format!("{}b", "*a?".repeat(42)), |length| "a".repeat(length)),
@@ -100,7 +105,7 @@ mod tests {
         for (pattern, text) in hostile() {
             let glob = Glob::new(&pattern).expect("no pattern");
             let (short, long) = (text(SHORT), text(SHORT * TIMES));
-            let ways: [(&str, &dyn Fn(&str) -> bool); 3] = [
+            let ways: [(&str, Matcher<'_>); 3] = [
                 ("whole", &|text| glob.matches(text)),
                 ("words", &|text| glob.matches_words(text)),
                 ("wildcard", &|text| wildcard(&pattern, text)),

@@ -25,7 +25,7 @@ fn check_name(said: &str) {
         let text = field.to_str().expect("visible letters");
         assert!(text.starts_with(&format!("{how}; filename=\"")), "{text}");
         assert_eq!(text.matches('"').count(), 2, "{text}");
-        let written = text.split_once("filename*=UTF-8''").map(|(_, written)| written);
+        let written = text.split_once("\"; filename*=UTF-8''").map(|(_, written)| written);
         let quoted = text.split('"').nth(1).unwrap_or_default();
         match written {
             None => assert_eq!(quoted, kept),

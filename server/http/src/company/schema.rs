@@ -20,15 +20,15 @@ pub fn of<T: DeserializeOwned>() -> Value {
     }
     let mut schema = found.into_inner();
     // A field is needed if the type cannot be read without it.
-    let fields: Vec<String> =
-        schema["properties"].as_object().map(|fields| fields.keys().cloned().collect()).unwrap_or_default();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let fields: Vec<String> = properties.map(|fields| fields.keys().cloned().collect()).unwrap_or_default();
     let needed = |field: &&String| {
         let ignored = RefCell::new(json!({}));
         T::deserialize(Reader { found: &ignored, left_out: Some(field), depth: 0 }).is_err()
     };
     let required: Vec<&String> = fields.iter().filter(needed).collect();
-    if !required.is_empty() {
-        schema["required"] = json!(required);
+    if let Some(schema) = schema.as_object_mut().filter(|_| !required.is_empty()) {
+        schema.insert("required".to_owned(), json!(required));
     }
     schema
 }
@@ -105,11 +105,9 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let found = self.found;
         let value = visitor.visit_some(self)?;
-        let mut schema = found.borrow_mut();
-        if let Some(kind) = schema.get("type").cloned().filter(Value::is_string) {
-            schema["type"] = json!([kind, "null"]);
+        if let Some(kind) = found.borrow_mut().get_mut("type").filter(|kind| kind.is_string()) {
+            *kind = json!([kind, "null"]);
         }
-        drop(schema);
         Ok(value)
     }
 
