@@ -36,6 +36,7 @@ pub(crate) struct Engine {
     pub out_news: Notify,
     pub tell_news: Notify,
     pub media_news: Notify,
+    pub health_news: Notify,
     pub last_in: AtomicI64,
     pub last_out: AtomicI64,
     /// Whether this process works on the channel.
@@ -99,6 +100,11 @@ impl Engine {
 
     pub fn now(&self) -> Ms {
         self.context.now()
+    }
+
+    /// Whether the bridge ends: nothing new is begun then.
+    pub fn is_closing(&self) -> bool {
+        *self.context.inner.closing.borrow()
     }
 
     pub async fn reached(&self, step: Step) {

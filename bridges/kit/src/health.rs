@@ -13,6 +13,8 @@ use tokio::sync::watch;
 
 /// How often the network is asked.
 const EVERY: Duration = Duration::from_secs(60);
+/// How often it is asked while it refuses our access.
+const WITHOUT_ACCESS: Duration = Duration::from_secs(3);
 /// How often what was already told is told again, milliseconds.
 const REPEAT: Ms = 600_000;
 /// Silence shorter than this is never suspicious.
@@ -155,8 +157,10 @@ pub(crate) async fn work(engine: Arc<Engine>, mut closing: watch::Receiver<bool>
         if let Err(error) = round(&engine, &mut told_at).await {
             tracing::error!(channel = engine.name(), ?error, "The channel's health cannot be written down.");
         }
+        let refused = engine.no_access.load(Ordering::Relaxed);
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(if refused { WITHOUT_ACCESS } else { EVERY }) => {}
+            () = engine.health_news.notified() => {}
             _ = closing.changed() => {}
         }
     }

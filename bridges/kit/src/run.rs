@@ -111,6 +111,7 @@ async fn open(
         out_news: Notify::new(),
         tell_news: Notify::new(),
         media_news: Notify::new(),
+        health_news: Notify::new(),
         last_in: AtomicI64::new(0),
         last_out: AtomicI64::new(0),
         leads: AtomicBool::new(false),

@@ -14,6 +14,8 @@ mod migrate;
 pub(crate) mod notice;
 pub(crate) mod outbox;
 pub(crate) mod take;
+#[cfg(test)]
+mod tests;
 pub(crate) mod value;
 mod writer;
 

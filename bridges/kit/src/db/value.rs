@@ -57,6 +57,12 @@ pub(crate) fn arguments(values: &[Value]) -> Result<AnyArguments> {
 /// One row of an answer, read by column number.
 pub(crate) struct Row(pub AnyRow);
 
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Row")
+    }
+}
+
 impl Row {
     pub fn int(&self, column: usize) -> Result<i64> {
         self.0.try_get(column).map_err(Error::internal)

@@ -34,6 +34,9 @@ pub(crate) async fn drain(engine: &Engine, lane_name: &str) -> Result<Option<Ms>
         let Some(row) = outbox::head(engine.db(), engine.name(), lane_name).await? else { return Ok(None) };
         let Some(lane) = lane::get(engine.db(), engine.name(), lane_name).await? else { return Ok(None) };
         let now = engine.now();
+        if engine.is_closing() {
+            return Ok(Some(now));
+        }
         if let Some(until) = engine.network_gate.closed(now) {
             return Ok(Some(until));
         }
@@ -184,6 +187,7 @@ fn retry(
         Scope::Channel => engine.network_gate.close(at),
         Scope::Credentials => {
             engine.no_access.store(true, Ordering::Relaxed);
+            engine.health_news.notify_one();
             engine.network_gate.close(now + NO_ACCESS);
             tracing::error!(
                 channel = engine.name(),
