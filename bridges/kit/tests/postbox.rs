@@ -46,7 +46,7 @@ impl Subject for PostboxSubject {
     }
 
     fn hook_path(&self) -> &'static str {
-        if self.pulls { "/nowhere" } else { "/postbox" }
+        if self.pulls { "" } else { "/postbox" }
     }
 
     async fn database(&self, folder: &Path) -> String {
@@ -77,7 +77,7 @@ async fn drop_databases(server: &str) {
     use sqlx::{Connection as _, Row as _};
     let Ok(mut connection) = sqlx::AnyConnection::connect(server).await else { return };
     let sql =
-        format!("SELECT datname::text FROM pg_database WHERE datname LIKE 'kit_{}_%'", std::process::id());
+        format!("SELECT datname::text FROM pg_database WHERE datname LIKE 'kit\\_{}\\_%'", std::process::id());
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap_or_default();
     for row in rows {
         let name: String = row.try_get(0).unwrap();
@@ -95,7 +95,10 @@ async fn on_sqlite(nature: Nature) {
 }
 
 async fn on_postgres(nature: Nature) {
+    // One after the other: each world takes several connections of the server's few.
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let Ok(server) = std::env::var("KONTOR_TEST_PG_URL") else { return };
+    let _turn = TURN.lock().await;
     let subject = PostboxSubject { nature, pulls: false, postgres: Some(server.clone()) };
     run_some(Arc::new(subject), &filter()).await;
     drop_databases(&server).await;

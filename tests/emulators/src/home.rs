@@ -37,6 +37,23 @@ struct Inner {
     next: u64,
 }
 
+impl Inner {
+    fn add(&mut self, user: &str, room: &str, kind: &str, content: Value, ts: Option<i64>) -> String {
+        self.next += 1;
+        let id = format!("$e{}", self.next);
+        let mut event = json!({
+            "event_id": id, "room_id": room, "sender": user, "type": kind, "content": content,
+            "origin_server_ts": ts.unwrap_or_else(crate::postbox::now),
+        });
+        if kind == "m.room.redaction" {
+            event["redacts"] = event["content"]["redacts"].clone();
+        }
+        self.events.push(event.clone());
+        self.queue.push_back(event);
+        id
+    }
+}
+
 struct Shared {
     inner: Mutex<Inner>,
     faults: Faults,
@@ -174,19 +191,7 @@ impl Home {
 impl Shared {
     /// A new event; told to the bridge like every other.
     fn add(&self, user: &str, room: &str, kind: &str, content: Value, ts: Option<i64>) -> String {
-        let mut inner = self.lock();
-        inner.next += 1;
-        let id = format!("$e{}", inner.next);
-        let mut event = json!({
-            "event_id": id, "room_id": room, "sender": user, "type": kind, "content": content,
-            "origin_server_ts": ts.unwrap_or_else(crate::postbox::now),
-        });
-        if kind == "m.room.redaction" {
-            event["redacts"] = event["content"]["redacts"].clone();
-        }
-        inner.events.push(event.clone());
-        inner.queue.push_back(event);
-        id
+        self.lock().add(user, room, kind, content, ts)
     }
 
     async fn answer(&self, asked: &Asked) -> Said {
@@ -258,12 +263,13 @@ impl Shared {
     /// The same transaction id gives the same event, for ever.
     fn once(&self, asked: &Asked, user: &str, txn: &str, room: &str, kind: &str, content: Value) -> Said {
         let key = (user.to_owned(), txn.to_owned());
-        if let Some(event) = self.lock().txns.get(&key) {
+        let mut inner = self.lock();
+        if let Some(event) = inner.txns.get(&key) {
             return Said::ok(json!({ "event_id": event }));
         }
         let ts = asked.param("ts").and_then(|ts| ts.parse().ok());
-        let event = self.add(user, room, kind, content, ts);
-        self.lock().txns.insert(key, event.clone());
+        let event = inner.add(user, room, kind, content, ts);
+        inner.txns.insert(key, event.clone());
         Said::ok(json!({ "event_id": event }))
     }
 
