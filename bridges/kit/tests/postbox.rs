@@ -76,8 +76,10 @@ async fn new_database(server: &str) -> String {
 async fn drop_databases(server: &str) {
     use sqlx::{Connection as _, Row as _};
     let Ok(mut connection) = sqlx::AnyConnection::connect(server).await else { return };
-    let sql =
-        format!("SELECT datname::text FROM pg_database WHERE datname LIKE 'kit\\_{}\\_%'", std::process::id());
+    let sql = format!(
+        "SELECT datname::text FROM pg_database WHERE datname LIKE 'kit\\_{}\\_%'",
+        std::process::id()
+    );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap_or_default();
     for row in rows {
         let name: String = row.try_get(0).unwrap();

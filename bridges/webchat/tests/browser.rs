@@ -18,7 +18,6 @@ async fn the_widget_in_a_browser() {
     let done =
         tokio::time::timeout(Duration::from_secs(600), run).await.expect("it ends").expect("node runs");
     let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
-    println!("{said}");
     assert!(done.status.success() && said.contains("done"), "the browser test failed:\n{said}");
 }
 
@@ -26,6 +25,7 @@ async fn the_widget_in_a_browser() {
 /// -- --ignored --nocapture`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "for looking at the widget"]
+#[allow(clippy::print_stdout)] // Where the page is.
 async fn a_page_to_look_at() {
     let stage = Stage::open().await;
     println!("STAGE {}", stage.url());
