@@ -35,7 +35,8 @@ impl FromStr for MutualPlace {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let room = text.strip_prefix("m1_").and_then(|room| room.parse().ok());
+        let room =
+            text.strip_prefix("m1_").and_then(|room| room.parse::<i64>().ok()).filter(|room| *room >= 0);
         let forged = || Error::invalid_param("The page token was not given out by this server.");
         room.and_then(|room| as_given_out(Self(room), text)).ok_or_else(forged)
     }

@@ -39,10 +39,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// Name of the lease.
 const NAME: &str = "appservices";
 /// How long a turn of leading lasts, and how often it is renewed.
-const TURN: Ms = 30_000;
-const RENEW: Duration = Duration::from_secs(10);
-/// How often one that does not lead tries to.
-const TRY: Duration = Duration::from_secs(5);
+const TURN: Ms = 15_000;
+const RENEW: Duration = Duration::from_secs(5);
 /// How often the list of services is read anew, should the log not tell of a change.
 const REREAD: Duration = Duration::from_secs(60);
 
@@ -62,7 +60,7 @@ pub async fn follow(flows: Arc<Flows>, mut stop: watch::Receiver<bool>) {
             Err(error) => note("", &error),
         }
         tokio::select! {
-            () = sleep(TRY) => {}
+            () = sleep(RENEW) => {}
             () = stopped(&mut stop) => {}
         }
     }

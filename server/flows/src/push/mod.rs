@@ -36,10 +36,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// Name of the lease and of the place.
 const NAME: &str = "push";
 /// How long a turn of leading lasts, and how often it is renewed.
-const TURN: Ms = 30_000;
-const RENEW: Duration = Duration::from_secs(10);
-/// How often one that does not lead tries to.
-const TRY: Duration = Duration::from_secs(5);
+const TURN: Ms = 15_000;
+const RENEW: Duration = Duration::from_secs(5);
 /// How often the place is written, when something was told.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Events are looked at together that come within this time.
@@ -75,7 +73,7 @@ pub async fn follow(flows: Arc<Flows>, gateway: Arc<dyn Gateway>, mut stop: watc
             Err(error) => note(&error),
         }
         tokio::select! {
-            () = sleep(TRY) => {}
+            () = sleep(RENEW) => {}
             () = stopped(&mut stop) => {}
         }
     }
