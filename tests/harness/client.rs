@@ -103,6 +103,21 @@ impl Client {
         self.request(Method::PUT, path, Some(body)).await
     }
 
+    /// `PATCH path`.
+    pub async fn patch(&self, path: &str, body: &Value) -> Response {
+        self.request(Method::PATCH, path, Some(body)).await
+    }
+
+    /// `PATCH path` of something that was read at a version (`If-Match`).
+    pub async fn patch_if(&self, path: &str, version: &str, body: &Value) -> Response {
+        let mut request = self.homeserver.http().request(Method::PATCH, self.homeserver.url(path)).json(body);
+        if let Some(token) = self.bearer() {
+            request = request.bearer_auth(token);
+        }
+        let request = request.header("if-match", format!("\"{version}\""));
+        answer(&Method::PATCH, path, request.send().await).await
+    }
+
     /// `DELETE path` without a body.
     pub async fn delete(&self, path: &str) -> Response {
         self.request(Method::DELETE, path, None).await

@@ -10,6 +10,7 @@ mod dependencies;
 mod harness;
 mod layers;
 mod lints;
+mod programs;
 mod size;
 mod source;
 

@@ -164,6 +164,8 @@ impl WebChat {
         let checked = lead.check(&widget.id, &widget.consents, request.at)?;
         let quota = Quota::of(widget.limits.forms_per_hour, 3600);
         self.limiter.take("form", &neighbourhood(request.remote), quota, request.at)?;
+        let _writing = self.writing(&visitor.id).await;
+        visitor = visitor::required(context, request, widget).await?;
         checked.typed.apply(&mut visitor)?;
         visitor.spoken = true;
         let (lane, now) = (visitor.id.clone(), request.at);
@@ -185,7 +187,8 @@ impl WebChat {
             let shown = entry::visitor_text(id, &checked.message);
             commit.journal.push(entry::entry(&lane, format!("c:{id}"), &shown));
         }
-        Ok(HookReply::then(commit, |done| accepted(done.journal.first().map_or(0, |noted| noted.seq))))
+        let done = context.commit(commit).await?;
+        Ok(HookReply::only(accepted(done.journal.first().map_or(0, |noted| noted.seq))))
     }
 
     /// Answers everything under `/_kontor/intake/v1/`.

@@ -43,6 +43,7 @@ use kontor_model::{Code, Error, Ms, Result};
 use limits::{Limiter, Quota, neighbourhood};
 use presence::Presence;
 use serde::de::DeserializeOwned;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Where the widget's calls begin.
 pub const WIDGET_PATH: &str = "/_kontor/widget/v1/";
@@ -58,8 +59,10 @@ pub struct WebChat {
     settings: Settings,
     limiter: Limiter,
     presence: Presence,
-    /// Held while it is decided which visitor somebody is.
-    sessions: tokio::sync::Mutex<()>,
+    /// Held while it is decided which visitor a proven person is.
+    proving: Mutex<()>,
+    /// Held while what is known of a visitor is changed; visitors share these.
+    writing: [Mutex<()>; 64],
 }
 
 impl WebChat {
@@ -73,8 +76,20 @@ impl WebChat {
             settings,
             limiter: Limiter::default(),
             presence: Presence::default(),
-            sessions: tokio::sync::Mutex::default(),
+            proving: Mutex::default(),
+            writing: std::array::from_fn(|_| Mutex::default()),
         })
+    }
+
+    /// Nobody else changes what is known of this visitor until the guard is dropped.
+    async fn writing(&self, visitor: &str) -> Option<MutexGuard<'_, ()>> {
+        // The last two of the id's hexadecimal digits.
+        let digits = visitor.get(visitor.len().saturating_sub(2)..).unwrap_or_default();
+        let number = usize::from_str_radix(digits, 16).unwrap_or(0) % self.writing.len();
+        match self.writing.get(number) {
+            Some(lock) => Some(lock.lock().await),
+            None => None,
+        }
     }
 
     /// The answer to a call that is refused, and its one line in the log.

@@ -129,6 +129,8 @@ impl Typed {
 struct Who {
     visitor: Visitor,
     fresh: bool,
+    /// Whether nobody knew it before.
+    made: bool,
 }
 
 /// Answers `POST /session`.
@@ -149,16 +151,23 @@ pub async fn begin(
     let identity = identity
         .map(|token| signed::identity(token, &widget.id, &widget.identity_secrets, request.at))
         .transpose()?;
-    let current = visitor::known(context, request, widget).await?;
     // Two tabs that prove the same person at once must become one visitor, not two.
-    let _one_by_one = chat.sessions.lock().await;
-    let before = current.clone();
+    let _proving = if identity.is_some() { Some(chat.proving.lock().await) } else { None };
+    let current = visitor::known(context, request, widget).await?;
+    let stranger = current.is_none();
     let mut who = choose(context, widget, current, identity.as_ref()).await?;
-    if who.fresh && before.is_none() && who.visitor.first_seen == context.now() {
+    let _writing = chat.writing(&who.visitor.id).await;
+    if who.made && stranger {
         let quota = Quota::of(widget.limits.sessions_per_hour, 3600);
         let address = neighbourhood(request.remote);
         chat.limiter.take("session", &format!("{} {address}", widget.id), quota, request.at)?;
     }
+    if !who.made
+        && let Some(visitor) = Visitor::load(context, &who.visitor.id).await?
+    {
+        who.visitor = visitor;
+    }
+    let was = (!who.made).then(|| who.visitor.clone());
     let visitor = &mut who.visitor;
     let language = ask.language.as_deref().and_then(|code| Language::of(code.get(..2).unwrap_or(code)));
     visitor.language = language.unwrap_or(visitor.language);
@@ -169,7 +178,7 @@ pub async fn begin(
             .context
             .insert("browser".to_owned(), json!(clean::browser(request.header("user-agent").unwrap_or(""))));
     }
-    let token = commit(context, request, before.as_ref(), &mut who, identity.as_ref()).await?;
+    let token = commit(context, request, was.as_ref(), &mut who, identity.as_ref()).await?;
     let visitor = who.visitor;
     let newest = if visitor.spoken { context.newest(&visitor.id).await? } else { 0 };
     Ok(HookReply::only(answer::json(&json!({
@@ -190,18 +199,18 @@ async fn choose(
 ) -> Result<Who> {
     let Some(identity) = identity else {
         return Ok(match current {
-            Some(visitor) => Who { visitor, fresh: false },
-            None => Who { visitor: Visitor::new(context, widget), fresh: true },
+            Some(visitor) => Who { visitor, fresh: false, made: false },
+            None => Who { visitor: Visitor::new(context, widget), fresh: true, made: true },
         });
     };
     if let Some(known) = Visitor::proven(context, widget, &identity.sub).await? {
         let fresh = current.is_none_or(|current| current.id != known.id);
-        return Ok(Who { visitor: known, fresh });
+        return Ok(Who { visitor: known, fresh, made: false });
     }
     // Somebody who was nobody yet goes on; a conversation that is another's is left alone.
     Ok(match current.filter(|current| current.sub.is_none()) {
-        Some(visitor) => Who { visitor, fresh: false },
-        None => Who { visitor: Visitor::new(context, widget), fresh: true },
+        Some(visitor) => Who { visitor, fresh: false, made: false },
+        None => Who { visitor: Visitor::new(context, widget), fresh: true, made: true },
     })
 }
 
@@ -209,20 +218,19 @@ async fn choose(
 async fn commit(
     context: &Context,
     request: &HookRequest,
-    before: Option<&Visitor>,
+    was: Option<&Visitor>,
     who: &mut Who,
     identity: Option<&Identity>,
 ) -> Result<String> {
     let now = context.now();
-    let was = who.visitor.clone();
     let mut commit = Commit::default();
     if let Some(identity) = identity {
         commit.kept.push(who.visitor.prove(identity, now)?);
     }
     let visitor = &who.visitor;
-    if who.fresh || *visitor != was || before != Some(visitor) {
+    if was != Some(visitor) {
         commit.kept.push(visitor.keep(now)?);
-        if visitor.spoken && before.is_none_or(|before| before.profile().claims != visitor.profile().claims) {
+        if visitor.spoken && was.is_none_or(|was| was.profile().claims != visitor.profile().claims) {
             let key = format!("p:{}:{now}", visitor.id);
             commit.items.push(Raw::Profile { from: visitor.profile() }.item(key, &visitor.id, now)?);
         }

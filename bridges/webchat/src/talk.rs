@@ -109,12 +109,20 @@ impl WebChat {
         let text = clean::message(&said.text)?;
         let consents = agreed(&widget.consents, &said.consents, Source::Customer, now)?;
         self.may_write(request, widget, &visitor)?;
+        let origin = Origin { page: said.page, ..Origin::default() }.facts();
+        let moved = origin.iter().any(|(name, value)| visitor.context.get(name) != Some(value));
+        let _writing = if !visitor.spoken || moved || said.profile.is_some() {
+            let guard = self.writing(&visitor.id).await;
+            visitor = visitor::required(context, request, widget).await?;
+            guard
+        } else {
+            None
+        };
         let (was, first) = (visitor.clone(), !visitor.spoken);
         if let Some(typed) = &said.profile {
             typed.apply(&mut visitor)?;
         }
-        let origin = Origin { page: said.page, ..Origin::default() };
-        visitor.context.extend(origin.facts());
+        visitor.context.extend(origin);
         let news = !first && visitor != was;
         visitor.spoken = true;
         let lane = visitor.id.clone();
@@ -130,10 +138,12 @@ impl WebChat {
             journal: vec![entry::entry(&lane, format!("c:{id}"), &entry::visitor_text(id, &text))],
             ..Commit::default()
         };
-        if visitor != was {
-            commit.kept.push(visitor.keep(now)?);
+        let noted = noted(entry::visitor_id(id), now);
+        if visitor == was {
+            return Ok(HookReply::then(commit, noted));
         }
-        Ok(HookReply::then(commit, noted(entry::visitor_id(id), now)))
+        commit.kept.push(visitor.keep(now)?);
+        Ok(HookReply::only(noted(&context.commit(commit).await?)))
     }
 
     /// Answers `POST /files`.
@@ -144,6 +154,13 @@ impl WebChat {
         self.may_write(request, widget, &visitor)?;
         let sent = upload::read(request, &widget.files).await?;
         let (id, now, lane) = (client_id(&sent.client_id)?, request.at, visitor.id.clone());
+        let _writing = if visitor.spoken {
+            None
+        } else {
+            let guard = self.writing(&visitor.id).await;
+            visitor = visitor::required(context, request, widget).await?;
+            guard
+        };
         let stow = Stow { bytes: sent.bytes };
         let size = stow.bytes.len();
         let was = visitor.clone();
@@ -164,10 +181,12 @@ impl WebChat {
             files: vec![stow],
             ..Commit::default()
         };
-        if visitor != was {
-            commit.kept.push(visitor.keep(now)?);
+        let noted = noted(entry::visitor_id(id), now);
+        if visitor == was {
+            return Ok(HookReply::then(commit, noted));
         }
-        Ok(HookReply::then(commit, noted(entry::visitor_id(id), now)))
+        commit.kept.push(visitor.keep(now)?);
+        Ok(HookReply::only(noted(&context.commit(commit).await?)))
     }
 
     /// Answers `POST /typing`.

@@ -149,7 +149,10 @@ impl Visitor {
     /// # Errors
     /// `Internal` only.
     pub fn forget(&self, token: &str) -> Result<Vec<Keep>> {
+        // What the journal's own marks are kept under goes as well.
+        let marks = [format!("x:{}", self.id), format!("r:{}", self.id)];
         let mut names = vec![visitor_name(&self.id), pass_name(token)];
+        names.extend(marks);
         names.extend(self.sub.as_deref().map(|sub| proven_name(&self.widget, sub)));
         names.into_iter().map(|name| keep::<()>(name, None, 0, false)).collect()
     }

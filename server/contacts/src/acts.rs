@@ -76,8 +76,28 @@ impl Contacts {
         };
         let mut change = Change::default();
         change.set_conversation_status(&row.id, row.version, status, until);
+        self.note_status(&mut change, row, status, actor).await?;
+        Ok(change)
+    }
+
+    /// Adds to a change that the customer's message opens a conversation that rested.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn note_reopening(&self, change: &mut Change, row: &ConversationRow) -> Result<()> {
+        self.note_status(change, row, "open", Actor::default()).await
+    }
+
+    /// Adds the audit row and the news of another status.
+    async fn note_status(
+        &self,
+        change: &mut Change,
+        row: &ConversationRow,
+        status: &'static str,
+        actor: Actor,
+    ) -> Result<()> {
         let mut audit =
-            Audit::done(Action::ConversationStatus, actor, now).on("conversation", row.id.as_str());
+            Audit::done(Action::ConversationStatus, actor, self.now()).on("conversation", row.id.as_str());
         audit.detail = Some(serde_json::json!({ "from": row.status, "to": status }).to_string());
         change.audit(self.store.nid().await?, audit);
         let news = News {
@@ -88,8 +108,7 @@ impl Contacts {
             status: Some(status),
             ..News::default()
         };
-        self.tell(&mut change, &news, None).await?;
-        Ok(change)
+        self.tell(change, &news, None).await
     }
 
     /// Plans the audit row of somebody's reading what was hidden.

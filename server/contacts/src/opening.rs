@@ -6,13 +6,15 @@ use crate::{Contacts, text, text_or_empty};
 use kontor_model::{Error, Language, Ms, Nid, Result};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
-use kontor_store::contacts::cards::{ContactRow, FieldRow};
+use kontor_store::contacts::cards::{self, ContactRow, FieldRow};
 use kontor_store::contacts::channels::ChannelRow;
 use kontor_store::contacts::conversations::NewConversation;
 use kontor_store::contacts::identities::{ClaimRow, Key, NewIdentity};
 use serde::Deserialize;
 use serde_json::Value;
 
+/// What the network says, among the sources of values.
+const NETWORK: &str = "network";
 /// Facts about a conversation, bytes of JSON.
 const LARGEST_CONTEXT: usize = 8_192;
 
@@ -85,7 +87,7 @@ impl Checked {
             change.set_contact_field(&FieldRow {
                 contact: contact.to_owned(),
                 field: (*field).to_owned(),
-                source: "network".to_owned(),
+                source: NETWORK.to_owned(),
                 value: value.clone(),
                 trust: 1,
                 ts: now,
@@ -200,6 +202,17 @@ impl Contacts {
             self.tell(change, &news, None).await?;
         }
         Ok(())
+    }
+
+    /// Whether the network calls a customer who is known by another name than before.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn is_renamed(&self, checked: &Checked, contact: &str) -> Result<bool> {
+        let Some(name) = &checked.opening.profile.display_name else { return Ok(false) };
+        let values = cards::fields(&mut self.store.reader(), &[contact]).await?;
+        let told = values.iter().find(|value| value.field == "display_name" && value.source == NETWORK);
+        Ok(told.is_none_or(|told| told.value != *name))
     }
 
     /// Plans to note what a bridge tells anew of a customer who is known.

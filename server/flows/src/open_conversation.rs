@@ -103,8 +103,12 @@ impl Flows {
     async fn known_conversation(&self, checked: &Checked, channel: &ChannelRow) -> Result<Option<Opened>> {
         let known = identities::known(&mut self.store.reader(), checked.key()).await?;
         let Some(known) = known else { return Ok(None) };
+        let renamed = self.contacts.is_renamed(checked, &known.contact).await?;
         let change = self.contacts.plan_return(checked, known.identity, &known.contact).await?;
         self.store.submit(change).await?;
+        if renamed {
+            self.relabel(&known.contact).await;
+        }
         let language = known.language.as_deref().or(Some(&channel.language)).and_then(Language::of);
         Ok(Some(Opened {
             conversation_id: known.conversation,

@@ -36,6 +36,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             note("files", sweep_files(&app).await);
             note("previews", sweep_previews(&app).await);
             note("key backups", sweep_backups(&app).await);
+            note("webhooks", app.flows.trim_news().await);
             note("notifications", app.flows.sweep_notifications().await);
             note("log", app.store.prune(app.clock.now()).await);
             note("sliding sync", app.store.sweep_sliding(app.clock.now()).await);

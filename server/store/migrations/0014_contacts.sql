@@ -198,7 +198,10 @@ CREATE TABLE webhook (
     secret TEXT NOT NULL,
     -- JSON array.
     kinds TEXT NOT NULL,
-    created_ts BIGINT NOT NULL
+    created_ts BIGINT NOT NULL,
+    -- Rounds in which nothing was taken since something was, and when to try again.
+    failures BIGINT NOT NULL,
+    next_ts BIGINT NOT NULL
 );
 
 -- What a webhook is yet to be told: written in the transaction of its cause, told in the order of pos,
@@ -218,4 +221,3 @@ CREATE TABLE webhook_delivery (
     PRIMARY KEY (webhook_id, pos, delivery_nid)
 ) WITHOUT_ROWID;
 CREATE INDEX webhook_delivery_contact ON webhook_delivery (webhook_id, contact_id, pos);
-CREATE INDEX webhook_delivery_due ON webhook_delivery (next_ts);

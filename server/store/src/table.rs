@@ -150,7 +150,8 @@ tables! {
         "waits_ts", "last_answered_ts", "opened_ts", "version"];
     Consent = "consent" Keep ["consent_nid"] ["contact_id", "conversation_id", "purpose", "state",
         "text_version", "text_sha256", "act", "source", "event_id", "given_ts", "recorded_ts"];
-    Webhook = "webhook" Refuse ["webhook_id"] ["url", "secret", "kinds", "created_ts"];
+    Webhook = "webhook" Refuse ["webhook_id"] ["url", "secret", "kinds", "created_ts", "failures",
+        "next_ts"];
 }
 
 /// Rows of one statement. Fixed, so that statements stay prepared; below SQLite's 32,766 parameters.

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use harness::{Db, Homeserver, Server, both_databases, enc, on_each_database};
 use serde_json::json;
 
@@ -16,7 +15,6 @@ both_databases!(
     delayed_events_come_in_the_order_of_their_times,
     the_endpoint_of_its_own_delays_messages_and_state,
     a_repeated_request_delays_one_event,
-    fifty_repeats_at_once_delay_one_event,
     a_delayed_redaction_redacts,
     whoever_may_not_send_when_the_time_has_come_does_not,
     state_that_somebody_else_set_meanwhile_stays,
@@ -115,17 +113,6 @@ async fn a_repeated_request_delays_one_event(server: Homeserver) {
     // Another device means another request.
     let phone = server.login(alice.user_id()).await;
     assert_ne!(name(delay(&phone, &room, "t", 60_000).await), first);
-}
-
-async fn fifty_repeats_at_once_delay_one_event(server: Homeserver) {
-    let alice = server.register("alice").await;
-    let room = alice.create_room(json!({})).await;
-    let repeats = join_all((0..50).map(|_| delay(&alice, &room, "t", 1_000))).await;
-    let ids: Vec<_> = repeats.into_iter().map(name).collect();
-    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    arrive(&alice, &room, 1).await;
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    assert_eq!(arrived(&alice, &room).await.len(), 1);
 }
 
 async fn a_delayed_redaction_redacts(server: Homeserver) {

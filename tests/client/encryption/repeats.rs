@@ -1,36 +1,13 @@
-//! Requests that are repeated at the same moment have one effect.
+//! Uploads that are repeated at the same moment have one effect. Requests with a transaction id have
+//! their claims in `tests/client/idempotency.rs`.
 
 use futures_util::future::join_all;
 use harness::{Homeserver, both_databases};
 use serde_json::json;
 
 use super::keyring::{Cross, Device, claim};
-use crate::client::support::list;
 
-both_databases!(fifty_repeats_of_a_message_deliver_it_once, fifty_repeats_of_an_upload_keep_it_once,);
-
-async fn fifty_repeats_of_a_message_deliver_it_once(server: Homeserver) {
-    let alice = server.register("alice").await;
-    let bob = server.register("bob").await;
-    let body = json!({ "messages": { bob.user_id(): { "*": { "n": 1 } } } });
-    let repeats = join_all((0..50).map(|_| alice.put("/sendToDevice/dev.kontor.test/once", &body))).await;
-    for answer in repeats {
-        answer.ok();
-    }
-    let answer = bob.sync(None, 0).await;
-    assert_eq!(list(&answer["to_device"]["events"]).len(), 1);
-    // Later as well, although the message was received.
-    let next = bob.sync(answer["next_batch"].as_str(), 0).await;
-    alice.put("/sendToDevice/dev.kontor.test/once", &body).await.ok();
-    let last = bob.sync(next["next_batch"].as_str(), 0).await;
-    assert!(list(&last["to_device"]["events"]).is_empty());
-    // The id belongs to the type, and to the device that sends.
-    alice.put("/sendToDevice/dev.kontor.other/once", &body).await.ok();
-    let phone = server.login(alice.user_id()).await;
-    phone.put("/sendToDevice/dev.kontor.test/once", &body).await.ok();
-    let last = bob.sync(last["next_batch"].as_str(), 0).await;
-    assert_eq!(list(&last["to_device"]["events"]).len(), 2);
-}
+both_databases!(fifty_repeats_of_an_upload_keep_it_once);
 
 async fn fifty_repeats_of_an_upload_keep_it_once(server: Homeserver) {
     let alice = server.register("alice").await;

@@ -100,6 +100,10 @@ impl Flows {
             };
             match voice {
                 Voice::Customer if is_message(&event) => {
+                    if row.status != "open" {
+                        self.contacts.note_reopening(chain.change(), &row).await?;
+                        row.status = "open".to_owned();
+                    }
                     chain.change().customer_wrote(&row.id, row.identity, self.clock.now());
                     self.tell_of_message(chain, &row, &event, "message.received").await?;
                 }

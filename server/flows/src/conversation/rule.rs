@@ -98,7 +98,9 @@ impl Flows {
         if kind == Kind::Customer {
             return Ok(());
         }
-        if self.is_of_a_service(draft.sender.as_str()) {
+        let leaves =
+            text(draft, "membership") == "leave" && draft.state_key.as_deref() == Some(draft.sender.as_str());
+        if !leaves && self.is_of_a_service(draft.sender.as_str()) {
             return Err(Error::forbidden("Bridges and their users stay out of backstage rooms."));
         }
         let entering = ["join", "invite", "knock"].contains(&text(draft, "membership"));
@@ -145,5 +147,64 @@ impl Flows {
             Some((false, kind)) if kind.as_deref() != Some(OF_A_SERVICE) => Ok(()),
             _ => Err(refused()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kontor_model::json::event_content;
+    use serde_json::json;
+
+    fn state(kind: &str, content: serde_json::Value) -> Draft {
+        let content = event_content(&serde_json::value::to_raw_value(&content).unwrap()).unwrap();
+        Draft::state(kind, "", content, ruma::OwnedUserId::try_from("@kontor:x").unwrap(), 1)
+    }
+
+    #[test]
+    fn nothing_opens_a_room_of_a_conversation() {
+        for (kind, field, customer, backstage, refused) in [
+            (
+                "m.room.join_rules",
+                "join_rule",
+                &["invite"][..],
+                &["invite"][..],
+                &["public", "knock", "restricted", ""][..],
+            ),
+            ("m.room.guest_access", "guest_access", &["forbidden"], &["forbidden"], &["can_join", ""]),
+            (
+                "m.room.history_visibility",
+                "history_visibility",
+                &["shared"],
+                &["shared", "invited", "joined"],
+                &["world_readable", ""],
+            ),
+            ("m.room.encryption", "algorithm", &[], &[], &["m.megolm.v1.aes-sha2"]),
+            ("m.room.third_party_invite", "display_name", &[], &[], &["a"]),
+        ] {
+            for (room, allowed) in [(Kind::Customer, customer), (Kind::Backstage, backstage)] {
+                for value in allowed {
+                    assert!(
+                        check_state(room, &state(kind, json!({ field: value }))).is_ok(),
+                        "{kind} {value}"
+                    );
+                }
+                for value in refused {
+                    assert!(
+                        check_state(room, &state(kind, json!({ field: value }))).is_err(),
+                        "{kind} {value}"
+                    );
+                }
+                assert!(check_state(room, &state("m.room.topic", json!({ "topic": "x" }))).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn types_of_the_company_are_its_own() {
+        for (kind, own) in [("dev.kontor.backstage", true), ("dev.kontor.x", true), ("m.space", false)] {
+            assert_eq!(is_company_type(&state("m.room.create", json!({ "type": kind })).content), own);
+        }
+        assert!(!is_company_type(&state("m.room.create", json!({ "type": 1 })).content));
     }
 }

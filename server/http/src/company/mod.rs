@@ -62,8 +62,9 @@ mod tests {
         let open = &document["paths"]["/_kontor/bridge/v1/conversations"]["post"];
         let body = &open["requestBody"]["content"]["application/json"]["schema"];
         assert_eq!(body["properties"]["external_id"]["type"], "string", "{body}");
-        let required: Vec<_> =
+        let mut required: Vec<_> =
             body["required"].as_array().unwrap().iter().filter_map(|r| r.as_str()).collect();
+        required.sort_unstable();
         assert_eq!(required, ["channel", "external_id", "id_type"]);
         let trust = &body["properties"]["claims"]["items"]["properties"]["trust"];
         assert_eq!(trust["enum"], serde_json::json!(["claimed", "unaligned", "platform", "proven"]));

@@ -21,7 +21,7 @@ pub struct Wanted {
     pub status: Option<String>,
     /// With this employee.
     pub assignee: Option<Nid>,
-    /// With nobody.
+    /// With nobody; closed ones only if their status is asked for.
     pub unassigned: bool,
     /// Of this channel.
     pub channel: Option<String>,
@@ -42,7 +42,7 @@ pub async fn one<S: Source>(source: &mut S, reader: Reader, id: &str) -> Result<
 macro_rules! wanted {
     () => {
         " AND ($3 IS NULL OR v.status = $3) AND ($4 IS NULL OR v.assignee_nid = $4) \
-         AND ($5 = 0 OR v.assignee_nid IS NULL) AND ($6 IS NULL OR v.channel_id = $6) \
+         AND ($5 = 0 OR (v.assignee_nid IS NULL AND ($3 IS NOT NULL OR v.status <> 'closed'))) AND ($6 IS NULL OR v.channel_id = $6) \
          AND ($7 IS NULL OR i.contact_id = $7) "
     };
 }

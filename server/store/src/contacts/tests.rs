@@ -348,6 +348,13 @@ async fn webhooks_hear_of_one_contact_in_order_and_of_others_meanwhile() {
         submit(&store, |change| change.drop_delivery("W1", 9)).await.unwrap();
         assert_eq!(due(&mut reader, 150).await, [8, 7]);
         assert_eq!(webhooks::all(&mut reader).await.unwrap()[0].waiting, 2);
+        submit(&store, |change| change.pause_webhook("W1", 900)).await.unwrap();
+        assert!(due(&mut reader, 899).await.is_empty());
+        assert_eq!(webhooks::due(&mut reader, 900, 9).await.unwrap()[0].failures, 1);
+        submit(&store, |change| change.resume_webhook("W1")).await.unwrap();
+        assert_eq!(due(&mut reader, 150).await, [8, 7]);
+        submit(&store, |change| change.drop_oldest_deliveries("W1", 0)).await.unwrap();
+        assert_eq!(due(&mut reader, 150).await, [7], "one too many, and the oldest goes");
         submit(&store, |change| change.drop_old_deliveries(101)).await.unwrap();
         assert!(due(&mut reader, 150).await.is_empty());
         submit(&store, |change| change.remove_webhook("W1")).await.unwrap();

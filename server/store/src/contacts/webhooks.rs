@@ -63,6 +63,8 @@ pub struct DeliveryRow {
     pub attempt: i64,
     /// Whose news it is.
     pub contact: String,
+    /// Rounds in which the webhook took nothing since it took something.
+    pub failures: i64,
 }
 
 /// What may be told now: of each webhook and contact the oldest, if it is due.
@@ -70,11 +72,12 @@ pub struct DeliveryRow {
 /// # Errors
 /// See [`Source::all`].
 pub async fn due<S: Source>(source: &mut S, now: Ms, limit: i64) -> Result<Vec<DeliveryRow>> {
-    let sql = "SELECT d.webhook_id, w.url, w.secret, d.delivery_nid, d.body, d.created_ts, d.attempt, d.contact_id \
-               FROM webhook_delivery d JOIN webhook w ON w.webhook_id = d.webhook_id WHERE d.next_ts <= $1 \
+    let sql = "SELECT d.webhook_id, w.url, w.secret, d.delivery_nid, d.body, d.created_ts, d.attempt, d.contact_id, \
+               w.failures FROM webhook w JOIN webhook_delivery d ON d.webhook_id = w.webhook_id \
+               WHERE w.next_ts <= $1 AND d.next_ts <= $1 \
                AND NOT EXISTS (SELECT 1 FROM webhook_delivery o WHERE o.webhook_id = d.webhook_id \
                AND o.contact_id = d.contact_id AND (o.pos < d.pos \
-               OR (o.pos = d.pos AND o.delivery_nid < d.delivery_nid))) ORDER BY d.next_ts, d.pos LIMIT $2";
+               OR (o.pos = d.pos AND o.delivery_nid < d.delivery_nid))) ORDER BY d.webhook_id, d.pos LIMIT $2";
     let read = |row: &Row| {
         Ok(DeliveryRow {
             webhook: row.text(0)?,
@@ -85,6 +88,7 @@ pub async fn due<S: Source>(source: &mut S, now: Ms, limit: i64) -> Result<Vec<D
             created_ts: row.int(5)?,
             attempt: row.int(6)?,
             contact: row.text(7)?,
+            failures: row.int(8)?,
         })
     };
     source.all(sql, vec![now.into(), limit.into()]).await?.iter().map(read).collect()
@@ -116,8 +120,22 @@ impl Change {
                 row.secret.as_str().into(),
                 row.kinds.as_str().into(),
                 row.created_ts.into(),
+                0_i64.into(),
+                0_i64.into(),
             ],
         );
+    }
+
+    /// A webhook took nothing in a round and is left alone for a while.
+    pub fn pause_webhook(&mut self, id: &str, next_ts: Ms) {
+        let sql = "UPDATE webhook SET failures = failures + 1, next_ts = $2 WHERE webhook_id = $1";
+        self.run(sql, vec![id.into(), next_ts.into()]);
+    }
+
+    /// A webhook took something.
+    pub fn resume_webhook(&mut self, id: &str) {
+        let sql = "UPDATE webhook SET failures = 0, next_ts = 0 WHERE webhook_id = $1 AND failures > 0";
+        self.run(sql, vec![id.into()]);
     }
 
     /// Removes a webhook and what it was yet to be told; refused with `Conflict` when it is not there.
@@ -157,8 +175,15 @@ impl Change {
         self.run(sql, vec![webhook.into(), delivery.into(), next_ts.into()]);
     }
 
-    /// Forgets what was not told for too long, and of a webhook that is too far behind the oldest.
+    /// Forgets what was not told for too long.
     pub fn drop_old_deliveries(&mut self, before: Ms) {
         self.run("DELETE FROM webhook_delivery WHERE created_ts < $1", vec![before.into()]);
+    }
+
+    /// Forgets what a webhook is yet to be told, but for the newest `keep` and one.
+    pub fn drop_oldest_deliveries(&mut self, webhook: &str, keep: i64) {
+        let sql = "DELETE FROM webhook_delivery WHERE webhook_id = $1 AND pos < (SELECT o.pos FROM webhook_delivery o \
+                   WHERE o.webhook_id = $1 ORDER BY o.pos DESC LIMIT 1 OFFSET $2)";
+        self.run(sql, vec![webhook.into(), keep.into()]);
     }
 }

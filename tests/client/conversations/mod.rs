@@ -1,0 +1,10 @@
+//! Claims about conversations with customers: their rooms, the backstage rule, what is kept, the queue,
+//! the company API and webhooks.
+
+mod api;
+mod backstage;
+mod kept;
+mod opening;
+mod queue;
+mod support;
+mod webhooks;
