@@ -83,7 +83,7 @@ impl Home {
         let shared = Arc::new(Shared {
             inner: Mutex::default(),
             faults: Faults::default(),
-            client: reqwest::Client::new(),
+            client: crate::client(),
         });
         let handler = Arc::clone(&shared);
         let serving = Serving::start(Arc::new(move |asked| {
