@@ -215,9 +215,15 @@ async fn service(admin: &Admin, channel: &Channel<'_>, folder: &Path) -> Result<
         "receive_ephemeral": true,
     });
     let made = admin.must(Method::POST, path, Some(&wish)).await?;
+    let sender = made.get("sender").and_then(Value::as_str).unwrap_or_default().to_owned();
     let tokens: Tokens = serde_json::from_value(made)
         .map_err(|_| "The homeserver gave no tokens. Is it a Kontor?".to_owned())?;
     tokens.write(folder)?;
+    if let Some(title) = channel.title {
+        let path = format!("/_matrix/client/v3/profile/{sender}/displayname");
+        let name = json!({ "displayname": title });
+        admin.with(tokens.as_token).must(Method::PUT, &path, Some(&name)).await?;
+    }
     Ok(true)
 }
 
