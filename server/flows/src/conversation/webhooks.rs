@@ -31,8 +31,6 @@ const LONGEST_WAIT: Ms = 60 * 60 * 1000;
 const KEPT: Ms = 4 * 86_400_000;
 /// News that may wait for one webhook; of more the oldest are dropped.
 const MOST: i64 = 100_000;
-/// How long the turn of one process lasts: longer than a round in which everything hangs.
-const TURN: Ms = 5 * 60 * 1000;
 
 /// What is sent.
 #[derive(Clone, Copy, Debug)]
@@ -76,9 +74,13 @@ impl Flows {
     async fn tell_news(&self, caller: &dyn Caller) -> Result<usize> {
         let now = self.clock.now();
         let due = webhooks::due(&mut self.store.reader(), now, ROUND).await?;
-        if due.is_empty() || !self.store.lease("webhooks", TURN).await? {
+        if due.is_empty() {
             return Ok(0);
         }
+        Ok(self.in_turn("webhooks", self.tell_round(caller, due)).await?.unwrap_or(0))
+    }
+
+    async fn tell_round(&self, caller: &dyn Caller, due: Vec<DeliveryRow>) -> Result<usize> {
         let before: BTreeMap<String, i64> =
             due.iter().map(|row| (row.webhook.clone(), row.failures)).collect();
         let told = stream::iter(due).map(|row| self.tell_one(caller, row)).buffer_unordered(AT_ONCE);
