@@ -158,7 +158,10 @@ impl House {
         let options = departments::media(config, server_name.clone());
         let media = Media::new(store.clone(), clock.clone(), random.clone(), options).map(Arc::new);
         let media = media.map_err(|error| sentence(&error))?;
-        let contacts = Arc::new(Contacts::new(store.clone(), clock.clone(), random.clone()));
+        let contacts = Arc::new(
+            Contacts::new(store.clone(), clock.clone(), random.clone())
+                .with_calendar(departments::calendar(config)),
+        );
         let (stop, stopping) = watch::channel(false);
         let authorities = Authorities::read(&config.outbound.extra_ca_files)?;
         let mail = mail::way(config, &authorities)?;

@@ -68,7 +68,13 @@ pub fn flows(config: &Config, server_name: OwnedServerName) -> kontor_flows::Set
         only_admins_publish: config.rooms.publish_rooms == PublishRooms::Admins,
         directory_shows_everybody: config.user_directory.shows == DirectoryShows::Everybody,
         forget_on_leave: config.rooms.forget_on_leave,
+        card_widget: !config.company.card_clients.is_empty(),
     }
+}
+
+/// The company's clock.
+pub fn calendar(config: &Config) -> kontor_contacts::when::Calendar {
+    kontor_contacts::when::Calendar::of(&config.company.time_zone).unwrap_or_default()
 }
 
 /// What may be sent later.
@@ -108,6 +114,7 @@ pub fn http(config: &Config, server_name: OwnedServerName) -> kontor_http::Setti
         forget_on_leave: config.rooms.forget_on_leave,
         support: support(config),
         calls: calls(config),
+        card_clients: config.company.card_clients.clone(),
     }
 }
 
