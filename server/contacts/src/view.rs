@@ -5,6 +5,7 @@ use crate::card::{Card, chosen};
 use crate::names;
 use crate::notes::{Note, Task};
 use crate::told::Told;
+use crate::ulid::is_ulid;
 use crate::when::length;
 use crate::words;
 use kontor_model::{Error, Language, Ms, Result};
@@ -54,9 +55,12 @@ impl Contacts {
     /// # Errors
     /// `NotFound` for what the reader may not see.
     pub async fn view(&self, reader: Reader, id: &str) -> Result<CardView> {
+        let unknown = || Error::not_found("There is no such contact.");
+        if !is_ulid(id) {
+            return Err(unknown());
+        }
         let mut source = self.store.snapshot().await?;
-        let contact = cards::by_id(&mut source, reader, id).await?;
-        let contact = contact.ok_or_else(|| Error::not_found("There is no such contact."))?;
+        let contact = cards::by_id(&mut source, reader, id).await?.ok_or_else(unknown)?;
         let values = cards::fields(&mut source, &[id]).await?;
         let channels = channels::all(&mut source).await?;
         Ok(CardView {

@@ -206,6 +206,7 @@ CREATE UNIQUE INDEX consent_act ON consent (contact_id, purpose, state, text_ver
 CREATE TABLE event_version (
     event_nid BIGINT NOT NULL,
     n BIGINT NOT NULL,
+    room_nid BIGINT NOT NULL,
     -- When it was taken out, and by whom.
     ts BIGINT NOT NULL,
     actor_nid BIGINT NOT NULL,
@@ -216,6 +217,7 @@ CREATE TABLE event_version (
     ct BYTES NOT NULL,
     PRIMARY KEY (event_nid, n)
 ) WITHOUT_ROWID;
+CREATE INDEX event_version_room ON event_version (room_nid, ts);
 
 -- Where the company's own programs are told of what happens.
 CREATE TABLE webhook (

@@ -6,6 +6,7 @@ mod backstage;
 mod commands;
 mod kept;
 mod opening;
+mod page;
 mod queue;
 mod support;
 mod webhooks;
