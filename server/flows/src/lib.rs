@@ -40,6 +40,7 @@ pub mod send;
 pub mod sliding;
 pub mod state;
 pub mod sync;
+mod turn;
 pub mod upgrade;
 pub mod user_directory;
 

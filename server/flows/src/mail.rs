@@ -6,7 +6,7 @@
 
 use crate::Flows;
 use futures_util::future::BoxFuture;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use kontor_identity::letter::{KIND, Letter};
 use kontor_model::{Ms, Result, random};
 use kontor_store::Change;
@@ -24,8 +24,6 @@ const ROUND: i64 = 20;
 const AT_ONCE: usize = 4;
 /// Time for handing one letter over.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long the turn of one process lasts: longer than a round in which everything hangs.
-const TURN: Ms = 10 * 60 * 1000;
 /// Wait after the first refusal; it doubles with each further one.
 const FIRST_WAIT: Ms = 5_000;
 /// Longest wait.
@@ -101,12 +99,13 @@ impl Flows {
         loop {
             let now = self.clock.now();
             let rows = outbox::due(&mut self.store.reader(), KIND, now, ROUND).await?;
-            if rows.is_empty() || !self.store.lease("mail", TURN).await? {
+            if rows.is_empty() {
                 return Ok(());
             }
             let tries =
                 rows.into_iter().map(|row| async move { (row.outbox, self.try_letter(mailer, &row).await) });
-            let outcomes: Vec<_> = stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
+            let round = stream::iter(tries).buffer_unordered(AT_ONCE).map(Ok).try_collect::<Vec<_>>();
+            let Some(outcomes) = self.in_turn("mail", round).await? else { return Ok(()) };
             let mut change = Change::default();
             for (row, outcome) in outcomes {
                 match outcome {

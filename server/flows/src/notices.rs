@@ -27,8 +27,6 @@ const ROOM_NAME: &str = "Kontor";
 const STEP: i64 = 50;
 /// Power that nobody but the server's own account has.
 const ABOVE_PEOPLE: i64 = 50;
-/// How long the turn of one process with a round lasts.
-const TURN: i64 = 5 * 60 * 1000;
 /// Longest text, bytes.
 const LONGEST: usize = 16_000;
 
@@ -120,31 +118,36 @@ impl Flows {
     /// `Unavailable` when the archive is gone.
     pub async fn notice_rounds(&self) -> Result<()> {
         while let Some(round) = notices::next_round(&mut self.store.reader()).await? {
-            if !self.store.lease("notices", TURN).await? {
+            if self.in_turn("notices", self.notice_step(&round)).await?.is_none() {
                 return Ok(());
             }
-            let people = notices::people(&mut self.store.reader(), round.after, STEP).await?;
-            let content: Value = serde_json::from_str(&round.content).map_err(Error::internal)?;
-            for (user, user_id) in &people {
-                let told = match OwnedUserId::try_from(user_id.as_str()) {
-                    Ok(user_id) => self.tell(*user, &user_id, round.notice, &content).await.map(|_| ()),
-                    Err(cause) => Err(Error::internal(cause)),
-                };
-                match told {
-                    Err(error) if error.code == Code::Unavailable => return Err(error),
-                    Err(error) => {
-                        tracing::warn!(user.id = user_id, error.cause = ?error, "somebody was not told a notice");
-                    }
-                    Ok(()) => {}
-                }
-            }
-            let mut change = Change::default();
-            match people.last() {
-                Some((last, _)) => change.move_notice_round(round.notice, *last),
-                None => change.end_notice_round(round.notice),
-            }
-            self.store.submit(change).await?;
         }
+        Ok(())
+    }
+
+    /// Tells the next people of a round.
+    async fn notice_step(&self, round: &notices::RoundRow) -> Result<()> {
+        let people = notices::people(&mut self.store.reader(), round.after, STEP).await?;
+        let content: Value = serde_json::from_str(&round.content).map_err(Error::internal)?;
+        for (user, user_id) in &people {
+            let told = match OwnedUserId::try_from(user_id.as_str()) {
+                Ok(user_id) => self.tell(*user, &user_id, round.notice, &content).await.map(|_| ()),
+                Err(cause) => Err(Error::internal(cause)),
+            };
+            match told {
+                Err(error) if error.code == Code::Unavailable => return Err(error),
+                Err(error) => {
+                    tracing::warn!(user.id = user_id, error.cause = ?error, "somebody was not told a notice");
+                }
+                Ok(()) => {}
+            }
+        }
+        let mut change = Change::default();
+        match people.last() {
+            Some((last, _)) => change.move_notice_round(round.notice, *last),
+            None => change.end_notice_round(round.notice),
+        }
+        self.store.submit(change).await?;
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use matrix_sdk::ruma::{OwnedRoomId, RoomId, UserId, assign};
 use matrix_sdk::sliding_sync::VersionBuilder;
 use matrix_sdk::{Client, Room, RoomState};
 use matrix_sdk_ui::eyeball_im::Vector;
+use matrix_sdk_ui::room_list_service::RoomListItem;
 use matrix_sdk_ui::room_list_service::filters::new_filter_non_left;
 use matrix_sdk_ui::sync_service::{State, SyncService};
 use matrix_sdk_ui::timeline::{EventTimelineItem, RoomExt, Timeline};
@@ -70,7 +71,7 @@ impl Person {
         let (entries, controller) = rooms.entries_with_dynamic_adapters(50);
         pin_mut!(entries);
         controller.set_filter(Box::new(new_filter_non_left()));
-        let mut list = Vector::new();
+        let mut list: Vector<RoomListItem> = Vector::new();
         let begin = Instant::now();
         while !list.iter().map(|entry| entry.room_id()).eq(expected.iter().copied()) {
             let left = PATIENCE.saturating_sub(begin.elapsed());

@@ -22,9 +22,10 @@ pub use link::Link;
 pub use ways::Ways;
 
 use crate::Flows;
+use crate::turn::{RENEW, TURN};
 use desk::Desk;
+use kontor_model::Result;
 use kontor_model::appservice::Service;
-use kontor_model::{Ms, Result};
 use kontor_store::Change;
 use kontor_store::change::NOBODY;
 use kontor_store::follower::{self, service_follower};
@@ -38,9 +39,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// Name of the lease.
 const NAME: &str = "appservices";
-/// How long a turn of leading lasts, and how often it is renewed.
-const TURN: Ms = 15_000;
-const RENEW: Duration = Duration::from_secs(5);
 /// How often the list of services is read anew, should the log not tell of a change.
 const REREAD: Duration = Duration::from_secs(60);
 

@@ -11,7 +11,6 @@ use kontor_store::Change;
 use kontor_store::contacts::webhooks::{self, DeliveryRow};
 use kontor_store::log::Topic;
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -32,11 +31,6 @@ const LONGEST_WAIT: Ms = 60 * 60 * 1000;
 const KEPT: Ms = 4 * 86_400_000;
 /// News that may wait for one webhook; of more the oldest are dropped.
 const MOST: i64 = 100_000;
-/// Name of the lease.
-const NAME: &str = "webhooks";
-/// How long the turn of one process lasts, and how often it is renewed while a round goes on.
-const TURN: Ms = 15_000;
-const RENEW: Duration = Duration::from_secs(5);
 
 /// What is sent.
 #[derive(Clone, Copy, Debug)]
@@ -63,23 +57,15 @@ pub async fn follow(flows: Arc<Flows>, caller: Arc<dyn Caller>, mut stop: watch:
         let changes = flows.store.log().wait_for([Topic::Everything]);
         match flows.tell_news(&*caller).await {
             Ok(0) => {}
-            Ok(_) if *stop.borrow() => break,
+            Ok(_) if *stop.borrow() => return,
             Ok(_) => continue,
             Err(error) => tracing::warn!(error.cause = ?error, "Webhooks could not be told; trying again."),
         }
         tokio::select! {
             () = async { changes.woken().await; tokio::time::sleep(PAUSE).await } => {}
             () = tokio::time::sleep(LOOK) => {}
-            _ = stop.wait_for(|stop| *stop) => break,
+            _ = stop.wait_for(|stop| *stop) => return,
         }
-    }
-    give_back(&flows).await;
-}
-
-/// Another process need not wait for the end of the turn.
-async fn give_back(flows: &Flows) {
-    if let Err(error) = flows.store.end_lease(NAME).await {
-        tracing::warn!(error.cause = ?error, "The turn to tell webhooks was not given back.");
     }
 }
 
@@ -88,22 +74,12 @@ impl Flows {
     async fn tell_news(&self, caller: &dyn Caller) -> Result<usize> {
         let now = self.clock.now();
         let due = webhooks::due(&mut self.store.reader(), now, ROUND).await?;
-        if due.is_empty() || !self.store.lease(NAME, TURN).await? {
+        if due.is_empty() {
             return Ok(0);
         }
-        let mut round = pin!(self.tell_round(caller, due));
-        loop {
-            tokio::select! {
-                told = &mut round => return told,
-                () = tokio::time::sleep(RENEW) => {}
-            }
-            if !self.store.lease(NAME, TURN).await? {
-                return Ok(0);
-            }
-        }
+        Ok(self.in_turn("webhooks", self.tell_round(caller, due)).await?.unwrap_or(0))
     }
 
-    /// Tells what is due; returns how much was handed over.
     async fn tell_round(&self, caller: &dyn Caller, due: Vec<DeliveryRow>) -> Result<usize> {
         let before: BTreeMap<String, i64> =
             due.iter().map(|row| (row.webhook.clone(), row.failures)).collect();

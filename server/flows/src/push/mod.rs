@@ -18,6 +18,7 @@ mod registry;
 pub use gateway::{Gateway, Heard};
 
 use crate::Flows;
+use crate::turn::{RENEW, TURN};
 use audience::Audience;
 use body::{Brief, Names, ids_only};
 use delivery::Delivery;
@@ -35,9 +36,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// Name of the lease and of the place.
 const NAME: &str = "push";
-/// How long a turn of leading lasts, and how often it is renewed.
-const TURN: Ms = 15_000;
-const RENEW: Duration = Duration::from_secs(5);
 /// How often the place is written, when something was told.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Events are looked at together that come within this time.

@@ -1,3 +1,5 @@
+//! Contacts, addresses, claims, conversations and webhooks as the archive keeps them, on both databases.
+
 use super::cards::{self, ContactRow, FieldRow};
 use super::channels::{self, ChannelRow};
 use super::conversations::{self, NewConversation};
