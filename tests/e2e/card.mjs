@@ -64,9 +64,9 @@ const sound = async page => {
     assert((await page.locator('main').innerText()).includes(text), text);
   }
   await page.getByRole('button', { name: 'Biorę' }).click();
-  await page.getByLabel('Przekaż').selectOption(stage.bob);
+  await page.getByRole('combobox', { name: 'Prowadzi', exact: true }).selectOption(stage.bob);
   await page.getByRole('button', { name: 'Przekaż' }).click();
-  assert.equal(await page.getByLabel('Przekaż').inputValue(), stage.bob);
+  assert.equal(await page.getByRole('combobox', { name: 'Prowadzi', exact: true }).inputValue(), stage.bob);
   await page.getByLabel('Nowa notatka').fill('From the browser');
   await page.getByLabel('Nowa notatka').press('Tab');
   await page.keyboard.press('ArrowDown');
@@ -80,7 +80,7 @@ const sound = async page => {
   assert((await page.locator('main').innerText()).includes('2099-01-31 23:59'), 'in the company\'s time');
   await page.getByRole('button', { name: 'Zrobione: <b>Bold</b> task' }).click();
   await page.getByRole('button', { name: 'Jednak nie: <b>Bold</b> task' }).waitFor();
-  await page.getByLabel('Status', { exact: true }).selectOption('pending');
+  await page.getByRole('combobox', { name: 'Status', exact: true }).selectOption('pending');
   await page.getByRole('button', { name: 'Ustaw status' }).click();
   assert((await page.locator('section').first().innerText()).includes('oczekuje'));
   await page.getByRole('button', { name: 'Pokaż, co zostało cofnięte' }).click();

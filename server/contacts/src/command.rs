@@ -35,8 +35,11 @@ const EN: Option<Language> = Some(Language::English);
 const PL: Option<Language> = Some(Language::Polish);
 const UK: Option<Language> = Some(Language::Ukrainian);
 
-/// The words of commands, folded; those of one language alone tell which one the employee speaks.
-const WORDS: &[(Act, &[(&str, Option<Language>)])] = &[
+/// A word of a command, and the language that it belongs to.
+type Word = (&'static str, Option<Language>);
+
+/// The words of commands; those of one language alone tell which one the employee speaks.
+const WORDS: &[(Act, &[Word])] = &[
     (Act::Card, &[("karta", PL), ("card", EN), ("картка", UK)]),
     (Act::Mine, &[("moje", PL), ("mine", EN), ("claim", EN), ("моє", UK), ("моя", UK)]),
     (Act::Assign, &[("przypisz", PL), ("assign", EN), ("призначити", UK), ("призначте", UK)]),

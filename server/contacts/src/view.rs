@@ -157,7 +157,8 @@ impl CardView {
         let mut told = told.name_some(words.owner, contact.owner_id.clone());
         for (field, value) in self.card.fields.iter().filter(|(field, _)| *field != "display_name") {
             let trust = words::trust(language, value.trust);
-            told = told.name(&words::field(language, field), format!("{} ({trust})", value.value));
+            let value = words::value(field, &value.value);
+            told = told.name(&words::field(language, field), format!("{value} ({trust})"));
         }
         let told = told.name(words.status, by.status(here));
         let assignee = here.assignee_id.clone().unwrap_or_else(|| words.nobody.to_owned());

@@ -305,6 +305,16 @@ pub fn field(language: Language, field: &str) -> String {
     one(language, words).to_owned()
 }
 
+/// A value of a field as people read it: languages by their own names.
+pub fn value<'a>(field: &str, value: &'a str) -> &'a str {
+    match (field, value) {
+        ("language", "pl") => "polski",
+        ("language", "uk") => "українська",
+        ("language", "en") => "English",
+        _ => value,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

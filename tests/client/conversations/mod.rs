@@ -8,5 +8,6 @@ mod kept;
 mod opening;
 mod page;
 mod queue;
+mod size;
 mod support;
 mod webhooks;

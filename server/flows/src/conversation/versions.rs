@@ -4,7 +4,7 @@
 use super::reader;
 use crate::Flows;
 use crate::caller::Caller;
-use kontor_model::{Error, Ms, Requester, Result};
+use kontor_model::{Error, Ms, Requester, Result, ids};
 use kontor_store::contacts::conversations::ConversationRow;
 use kontor_store::contacts::{channels, versions};
 use serde::Serialize;
@@ -43,6 +43,7 @@ impl Flows {
     /// not answer for it.
     pub async fn versions(&self, by: &Caller<'_>, id: &str, event_id: &str) -> Result<Vec<Version>> {
         let row = self.conversation(by, id).await?;
+        ids::storable_key(event_id, "event id")?;
         self.trace_reading(by, &row, event_id).await?;
         let rows = versions::of_event(&mut self.store.reader(), row.room, event_id, MOST).await?;
         if rows.is_empty() {

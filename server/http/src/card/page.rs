@@ -249,7 +249,7 @@ fn facts(view: &CardView, language: Language, clock: &Clock<'_>) -> Vec<Fact> {
     let mut facts: Vec<Fact> = fields
         .map(|(field, value)| Fact {
             what: words::field(language, field),
-            value: value.value.clone(),
+            value: words::value(field, &value.value).to_owned(),
             trust: words::trust(language, value.trust),
             source: words::source(language, &value.source),
             since: clock.at(value.ts),
@@ -294,10 +294,21 @@ pub(super) async fn kept(visit: &Visit, guest: &Guest, conversation: &str) -> An
         Err(error) if error.code == Code::NotFound => return none(visit),
         Err(error) => return Err(error.into()),
     };
+    let row = visit.app.flows.conversation(&guest.caller(visit), conversation).await?;
     let clock = Clock(&visit.app.contacts.calendar);
     let frame = Frame::new(visit);
     let nonce = frame.nonce.clone();
-    let kept = versions.into_iter().map(|version| kept_line(version, &clock)).collect();
+    // The name of the customer's user says nothing to people.
+    let customer = |user: String| match user == row.ghost {
+        true => words::source(visit.language, "customer").to_owned(),
+        false => user,
+    };
+    let kept = versions.into_iter().map(|version| kept_line(version, &clock)).map(|line| KeptLine {
+        sender: customer(line.sender),
+        by: customer(line.by),
+        ..line
+    });
+    let kept = kept.collect();
     let page = Kept { frame, framed: visit.framed, proof: proof(visit, guest), kept };
     whole(visit, page.render().map_err(Error::internal)?, &nonce, StatusCode::OK)
 }

@@ -11,7 +11,7 @@ use kontor_contacts::card::{Card, Patch};
 use kontor_contacts::claim::Trust;
 use kontor_flows::caller;
 use kontor_flows::conversation::reader;
-use kontor_model::{Code, Error, Result};
+use kontor_model::{Code, Error, Result, ids};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -106,6 +106,7 @@ pub(super) fn card(card: &Card) -> Map<String, Value> {
 async fn list(state: State, caller: Caller, Query(page): Query<Page>) -> Answer {
     let limit = page.limit()?;
     let after = page.from.as_deref().unwrap_or_default();
+    ids::storable_key(after, "parameter")?;
     let mut cards = state.contacts.cards(reader(&caller.requester)?, after, limit + 1).await?;
     let more = cut(&mut cards, limit);
     let next = cards.last().filter(|_| more).map(|card| card.contact.id.clone());
