@@ -1,7 +1,11 @@
 //! The configuration, handed to each department in its own words.
 
 use crate::config::{Config, DirectoryShows, PublishRooms};
+use kontor_contacts::Contacts;
+use kontor_model::{Clock, Random};
+use kontor_store::Store;
 use ruma::OwnedServerName;
+use std::sync::Arc;
 
 /// Largest body of a request that is not an upload, bytes: room for the largest event and its
 /// wrapping, and for a device's keys.
@@ -72,9 +76,16 @@ pub fn flows(config: &Config, server_name: OwnedServerName) -> kontor_flows::Set
     }
 }
 
-/// The company's clock.
-pub fn calendar(config: &Config) -> kontor_contacts::when::Calendar {
-    kontor_contacts::when::Calendar::of(&config.company.time_zone).unwrap_or_default()
+/// The department of contacts, with the company's clock.
+pub fn contacts(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> Arc<Contacts> {
+    let calendar = kontor_contacts::when::Calendar::of(&config.company.time_zone).unwrap_or_default();
+    let contacts = Contacts::new(store.clone(), Arc::clone(clock), Arc::clone(random));
+    Arc::new(contacts.with_calendar(calendar))
 }
 
 /// What may be sent later.
