@@ -30,6 +30,14 @@ FIGURES = [
     ("indexed_after_seconds", "found after the last message, s", None),
     ("cpu_ms_per_join", "CPU per join, ms", False),
     ("cpu_ms_per_push", "CPU per push, ms", False),
+    ("in_p50_ms", "accepted → seen by the employee p50, ms", False),
+    ("in_p99_ms", "accepted → seen by the employee p99, ms", False),
+    ("in_p99_to_plain_send", "the same, to p99 of a plain message", False),
+    ("out_p50_ms", "answered → on the visitor's page p50, ms", False),
+    ("out_p99_ms", "answered → on the visitor's page p99, ms", False),
+    ("out_p99_to_plain_send", "the same, to p99 of a plain message", False),
+    ("bridge_mb", "bridge, MB", False),
+    ("bridge_peak_mb", "bridge at its highest, MB", False),
     ("cpu_seconds_per_minute", "CPU-seconds per minute", False),
     ("first_answer_median_seconds", "first answer, median, s", False),
     ("server_mb", "server, MB", False),
@@ -55,6 +63,7 @@ SCENARIOS = [
     ("push_{}_members", "Pushing to 100 phones in a room of {}"),
     ("search_rare_in_{}_messages", "Search among {} messages, few hits"),
     ("search_common_in_{}_messages", "Search among {} messages, many hits"),
+    ("chat_{}_visitors", "Website chat, {} visitors, 50 messages/s"),
 ]
 
 # What Kontor has to reach: (text, scenario, figure, smallest ratio to Synapse or None, highest value or None).
@@ -70,6 +79,9 @@ GOALS = [
     ("sliding sync's first answer with 2,000 rooms: below 100 ms of CPU", "sliding_2000_rooms", "cpu_ms_per_login", None, 100),
     ("search among 100,000 messages, few hits: below 50 ms of CPU", "search_rare_in_100000_messages", "cpu_ms_per_search", None, 50),
     ("search among 100,000 messages, many hits: below 50 ms of CPU", "search_common_in_100000_messages", "cpu_ms_per_search", None, 50),
+    ("website chat, accepted → room: p99 at most 20 times that of a plain message", "chat_1000_visitors", "in_p99_to_plain_send", None, 20),
+    ("website chat, room → page: p99 at most 20 times that of a plain message", "chat_1000_visitors", "out_p99_to_plain_send", None, 20),
+    ("website chat with 1,000 visitors: the bridge below 60 MB", "chat_1000_visitors", "bridge_peak_mb", None, 60),
     ("2,000 idle polls: below 0.5 s of CPU per minute", "idle_2000_polls", "cpu_seconds_per_minute", None, 0.5),
 ]
 

@@ -30,4 +30,4 @@ mod support;
 mod sync;
 mod talking;
 mod upgrade;
-mod website;
+pub(crate) mod website;

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Path with query.
     pub path: String,
     /// The fields, as sent.
@@ -22,7 +22,7 @@ pub(super) struct Asked {
 
 /// What is answered.
 #[derive(Debug, Clone)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
@@ -53,7 +53,7 @@ struct Inner {
 }
 
 /// The server; it closes when dropped.
-pub(super) struct Website {
+pub(crate) struct Website {
     address: SocketAddr,
     inner: Arc<Inner>,
     task: JoinHandle<()>,

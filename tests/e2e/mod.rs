@@ -2,6 +2,8 @@
 //! server under test, and every answer is held against the specification on its way. A script says what it does
 //! line by line; when it prints RESTART, the server is restarted.
 
+mod conversation;
+mod demo;
 mod sdk;
 
 use std::io::{BufRead, BufReader, Write};

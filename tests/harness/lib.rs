@@ -19,6 +19,7 @@
     reason = "this is test code: failing loudly is its purpose"
 )]
 
+mod bridge;
 mod claims;
 mod client;
 mod config;
@@ -34,6 +35,7 @@ mod server;
 mod shared;
 mod wait;
 
+pub use bridge::Bridge;
 pub use claims::{full_tier, run_claim, run_shared_claim, skip};
 pub use client::{Client, enc, timeline};
 pub use config::{Db, Setting};

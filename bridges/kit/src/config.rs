@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// How a bridge is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Name of the channel: letters, digits, `_`. It never changes.
+    /// Name of the channel: letters, digits, `_`, `-`, `.`. It never changes.
     pub channel: String,
     /// The account of ours that stands for conversations in which the network names none.
     pub account: String,

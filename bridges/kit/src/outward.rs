@@ -147,6 +147,8 @@ impl Outward {
 
 /// The one client of the process.
 pub(crate) fn client() -> Result<reqwest::Client> {
+    // The whole process shares one provider; whoever was first has set it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder()
         .connect_timeout(CONNECT)
         .pool_max_idle_per_host(8)

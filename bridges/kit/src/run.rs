@@ -65,9 +65,9 @@ async fn open(
     machine: Machine,
     closing: watch::Receiver<bool>,
 ) -> Result<Engine> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     if config.channel.is_empty() || config.channel.len() > 64 || !config.channel.chars().all(plain) {
-        let text = "A channel's name is made of letters, digits and underscores.";
+        let text = "A channel's name is made of letters, digits, underscores, hyphens and dots.";
         return Err(Error::invalid_param(text));
     }
     let folder = |cause: std::io::Error| {

@@ -224,8 +224,9 @@ impl Flows {
             Err(error) => return Err(error),
         };
         let user = self.store.name(user_id.as_str()).await?;
+        let nameless = names::nameless(plan.language, &plan.contact);
         let profile = Profile {
-            displayname: plan.checked.shown_name().map(str::to_owned),
+            displayname: Some(plan.checked.shown_name().unwrap_or(&nameless).to_owned()),
             avatar_url: plan.checked.opening.profile.avatar_mxc.clone(),
         };
         for (field, value) in [("displayname", &profile.displayname), ("avatar_url", &profile.avatar_url)] {

@@ -1,7 +1,7 @@
 //! The command line: subcommands and options, nothing of what they do.
 
 use crate::config::LogFormat;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Kontor, a Matrix homeserver that a company owns. Without a command it serves.
@@ -27,10 +27,14 @@ pub struct Options {
     /// How log lines look, whatever the configuration says
     #[arg(long, global = true, value_name = "FORMAT", value_parser = log_format)]
     pub log: Option<LogFormat>,
+
+    /// Ends when standard input is closed: for processes that must not outlive who started them.
+    #[arg(long, global = true, hide = true)]
+    pub until_stdin_closes: bool,
 }
 
 /// What `kontor` can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Run the homeserver in the foreground until interrupted
     Serve,
@@ -40,12 +44,62 @@ pub enum Command {
     CheckConfig,
     /// Print an example configuration with every key
     GenerateConfig {
+        /// Of what; the server when nothing is said
+        what: Option<BridgeName>,
+
         /// Print the reference page (Markdown) instead
         #[arg(long)]
         reference: bool,
     },
     /// Check the database for damage and contradictions and print a report
     DbCheck,
+    /// Run a bridge: a process of its own, with a configuration file and a database of its own
+    Bridge(Bridge),
+    /// Show it all on this machine: a server with demonstration people, the website chat and a shop
+    Demo(Demo),
+}
+
+/// The bridges that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BridgeName {
+    /// The chat on the company's website
+    Webchat,
+}
+
+/// `kontor bridge`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Bridge {
+    /// Which one
+    pub name: BridgeName,
+
+    /// Only say whether the configuration is good
+    #[arg(long, conflicts_with = "register")]
+    pub check: bool,
+
+    /// Make the bridge's channel known to the homeserver and end. Needs an administrator's access
+    /// token in the environment variable KONTORCTL_TOKEN. Doing it again changes nothing
+    #[arg(long)]
+    pub register: bool,
+
+    /// With --register: what people call the channel
+    #[arg(long, value_name = "TEXT", requires = "register")]
+    pub title: Option<String>,
+
+    /// With --register: user id of somebody who answers in the channel; can be given several times
+    #[arg(long = "member", value_name = "USER", requires = "register")]
+    pub members: Vec<String>,
+}
+
+/// `kontor demo`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Demo {
+    /// Folder of the demonstration; it is kept, so that the next start goes on
+    #[arg(long, value_name = "FOLDER", default_value = "./data/demo")]
+    pub data: PathBuf,
+
+    /// The first of three ports on 127.0.0.1: the server, the chat, the shop
+    #[arg(long, value_name = "PORT", default_value_t = 8008, value_parser = clap::value_parser!(u16).range(1..65534))]
+    pub port: u16,
 }
 
 fn log_format(word: &str) -> Result<LogFormat, String> {

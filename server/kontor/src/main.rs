@@ -2,9 +2,11 @@
 //! of what the server does lives here.
 
 mod adapters;
+mod bridge;
 mod cli;
 mod compose;
 mod config;
+mod demo;
 mod departments;
 mod housekeeping;
 mod mail;
@@ -15,8 +17,7 @@ mod telemetry;
 mod upkeep;
 
 use clap::Parser as _;
-use cli::{Cli, Command, Options};
-use config::Config;
+use cli::{BridgeName, Cli, Command, Options};
 use std::process::ExitCode;
 use system::say;
 
@@ -36,31 +37,55 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, options: &Options) -> Result<(), String> {
-    if let Command::GenerateConfig { reference } = command {
-        say(if reference { config::reference() } else { config::example() }.trim_end());
+    if let Command::GenerateConfig { what, reference } = command {
+        say(generated(what, reference).trim_end());
         return Ok(());
     }
     // Both HTTP clients and listeners take the process's provider; a second one cannot be set.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = read_config(options)?;
+    match command {
+        Command::Bridge(wish) => {
+            let file = config::load_bridge(options.config.as_deref(), environment());
+            let file = file.map_err(|problems| problems.to_string())?;
+            runtime()?.block_on(bridge::run(&wish, &file, options))
+        }
+        Command::Demo(wish) => runtime()?.block_on(demo::run(&wish)),
+        command => run_server(command, options),
+    }
+}
+
+fn run_server(command: Command, options: &Options) -> Result<(), String> {
+    let config =
+        config::load(options.config.as_deref(), environment()).map_err(|problems| problems.to_string())?;
     if command == Command::CheckConfig {
         serve::check_files(&config)?;
         say(config::explain(&config));
         return Ok(());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("The runtime cannot be started: {error}."))?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         match command {
             Command::Migrate => upkeep::migrate(&config).await,
             Command::DbCheck => upkeep::db_check(&config).await,
-            _ => serve::run(&config, options.log.unwrap_or(config.log.format)).await,
+            _ => serve::run(&config, options).await,
         }
     })
 }
 
-fn read_config(options: &Options) -> Result<Config, String> {
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    config::load(options.config.as_deref(), environment).map_err(|problems| problems.to_string())
+fn generated(what: Option<BridgeName>, reference: bool) -> String {
+    match (what, reference) {
+        (None, false) => config::example(),
+        (None, true) => config::reference(),
+        (Some(BridgeName::Webchat), false) => config::bridge_example(),
+        (Some(BridgeName::Webchat), true) => config::bridge_reference(),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| format!("The runtime cannot be started: {error}."))
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

@@ -1,7 +1,7 @@
 -- Who is told beside the house's own clients, how far that got, and what pages of the web looked like.
 
--- What one process at a time does for all of them.
-CREATE TABLE lease (
+-- What one process at a time does for all of them. After a crash of the database nobody holds anything.
+CREATE UNLOGGED TABLE lease (
     name TEXT PRIMARY KEY,
     holder BIGINT NOT NULL,
     -- By the database's own clock, so that processes need not agree on the time.

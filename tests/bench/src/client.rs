@@ -108,6 +108,11 @@ impl Server {
         Ok(self.user(account))
     }
 
+    /// An account that is logged in already.
+    pub fn user_with(&self, token: &str) -> User {
+        User { server: self.clone(), token: token.to_owned() }
+    }
+
     fn user(&self, account: Account) -> User {
         User { server: self.clone(), token: account.access_token }
     }

@@ -5,6 +5,7 @@
 //! Nothing here may know how a particular homeserver works inside; what is server-specific (how to start and
 //! configure it) lives in the driver script `compare`.
 
+mod chat;
 mod client;
 mod image_file;
 mod options;

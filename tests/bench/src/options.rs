@@ -37,6 +37,14 @@ pub struct Options {
     #[arg(long, value_name = "COMMAND", requires = "stop_command")]
     pub start_command: Option<String>,
 
+    /// The website chat (scenario `chat`): "URL WIDGET ORIGIN" of its bridge
+    #[arg(long, value_name = "URL WIDGET ORIGIN")]
+    pub chat: Option<String>,
+
+    /// Access token of an employee who answers in its channel
+    #[arg(long, value_name = "TOKEN", env = "BENCH_CHAT_AGENT")]
+    pub chat_agent: Option<String>,
+
     /// Also write the results as JSON to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -64,7 +72,8 @@ impl Options {
         let named = |one: &Scenario| self.scenarios.contains(one);
         let (all, more) = (named(&Scenario::All), named(&Scenario::More));
         let each = Scenario::EACH.into_iter().filter(|one| all || named(one));
-        each.chain(Scenario::MORE.into_iter().filter(|one| more || named(one))).collect()
+        let each = each.chain(Scenario::MORE.into_iter().filter(|one| more || named(one)));
+        each.chain(Some(Scenario::Chat).filter(named)).collect()
     }
 
     /// A default size (users, rooms, messages) after `--scale`; never below 1.

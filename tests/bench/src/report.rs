@@ -93,6 +93,13 @@ impl Report {
     }
 }
 
+/// The 99th percentile of durations.
+pub fn p99(seconds: &[f64]) -> Option<f64> {
+    let mut sorted = seconds.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    percentile(&sorted, 99)
+}
+
 /// The smallest value that at least `percent` % of the (sorted) values do not exceed.
 fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
     let rank = (sorted.len() * percent).div_ceil(100);

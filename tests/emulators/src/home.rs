@@ -80,11 +80,8 @@ fn refused(status: u16, errcode: &str) -> Said {
 impl Home {
     /// Starts one.
     pub async fn start() -> Self {
-        let shared = Arc::new(Shared {
-            inner: Mutex::default(),
-            faults: Faults::default(),
-            client: reqwest::Client::new(),
-        });
+        let shared =
+            Arc::new(Shared { inner: Mutex::default(), faults: Faults::default(), client: crate::client() });
         let handler = Arc::clone(&shared);
         let serving = Serving::start(Arc::new(move |asked| {
             let shared = Arc::clone(&handler);

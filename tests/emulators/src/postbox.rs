@@ -83,7 +83,7 @@ impl Postbox {
     /// Starts one.
     pub async fn start(nature: Nature) -> Self {
         let (push, mut waiting) = mpsc::unbounded_channel::<Value>();
-        let client = reqwest::Client::new();
+        let client = crate::client();
         let shared =
             Arc::new(Shared { nature, inner: Mutex::default(), faults: Faults::default(), push, client });
         let handler = Arc::clone(&shared);

@@ -155,6 +155,12 @@ impl Db {
         Ok(self.write(change).await?.into_iter().next().unwrap_or_default())
     }
 
+    /// Whether the database answers, within five seconds.
+    pub async fn answers(&self) -> bool {
+        let asked = self.first("SELECT 1", Vec::new());
+        tokio::time::timeout(Duration::from_secs(5), asked).await.is_ok_and(|row| row.is_ok())
+    }
+
     /// Closes all connections; what was handed to [`Db::write`] and not waited for may be lost.
     pub async fn close(&self) {
         self.inner.readers.close().await;

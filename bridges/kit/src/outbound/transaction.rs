@@ -235,10 +235,9 @@ fn text_parts(text: &str, longest: usize) -> Vec<String> {
     let mut rest = text.trim_end();
     while let Some((limit, _)) = rest.char_indices().nth(longest) {
         let (head, _) = rest.split_at(limit);
-        // Not too early: a piece is at least half full.
-        let half = limit / 2;
-        let cut =
-            ["\n\n", "\n", " "].iter().find_map(|gap| head.rfind(gap).filter(|at| *at >= half && *at > 0));
+        // Not too early: a piece is at least half full, or a quarter where a word would be cut otherwise.
+        let gaps = [("\n\n", limit / 2), ("\n", limit / 2), (" ", limit / 4)];
+        let cut = gaps.iter().find_map(|(gap, least)| head.rfind(gap).filter(|at| at >= least && *at > 0));
         let (piece, after) = rest.split_at(cut.unwrap_or(limit));
         parts.push(piece.trim_end().to_owned());
         rest = after.trim_start();

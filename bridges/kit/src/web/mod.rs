@@ -3,6 +3,7 @@
 
 mod admin;
 mod appservice;
+mod health;
 mod hooks;
 
 use crate::engine::Engine;
@@ -50,6 +51,8 @@ pub(crate) async fn serve(engine: Arc<Engine>, listener: TcpListener, mut closin
         .route("/_bridge/v1/dead", get(admin::dead))
         .route("/_bridge/v1/dead/{id}/replay", post(admin::replay))
         .route("/_bridge/v1/outbox/{id}/{command}", post(admin::decide))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
         .fallback(hooks::hook)
         .with_state(door);
     let routes = routes.into_make_service_with_connect_info::<SocketAddr>();

@@ -65,6 +65,16 @@ async fn answer(shop: &RwLock<Shop>, asked: &Asked) -> Said {
             let page = page.replace("data-widget=\"olcha\"", &tag);
             Said::Bytes("text/html; charset=utf-8".to_owned(), page.into())
         }
+        ["strict"] => {
+            let host = format!("http://{}", shop.read().await.address);
+            let script = format!("{host}/_kontor/widget/v1/widget.js");
+            let policy = format!("default-src 'none'; script-src {host}; connect-src {host}; img-src blob:");
+            let page = format!(
+                "<!doctype html><title>x</title><meta http-equiv=\"content-security-policy\" content=\"{policy}\">\
+                 <body><script src=\"{script}\" data-widget=\"olcha\" data-lang=\"pl\" async></script>"
+            );
+            Said::Bytes("text/html; charset=utf-8".to_owned(), page.into())
+        }
         _ => Said::Json(404, json!({})),
     }
 }

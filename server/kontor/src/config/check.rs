@@ -225,7 +225,7 @@ fn check_support(config: &Config, tree: &Tree, problems: &mut Problems) {
     }
 }
 
-fn web_address(text: &str) -> Option<Url> {
+pub(super) fn web_address(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 

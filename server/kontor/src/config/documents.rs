@@ -15,15 +15,21 @@ pub fn example() -> String {
          # Any key can also be given by an environment variable, KONTOR__SECTION__KEY.\n\
          # `kontor check-config --config FILE` says what a file means.\n",
     );
-    for section in sections() {
+    all_commented(&mut out, &sections());
+    out
+}
+
+/// Every key of these sections with its comment and its value, commented out.
+pub(super) fn all_commented(out: &mut String, sections: &[Section]) {
+    for section in sections {
         out.push_str("\n\n");
-        comment(&mut out, section.docs);
+        comment(out, section.docs);
         if !section.name.is_empty() {
-            let _ = writeln!(out, "#{}", heading(&section));
+            let _ = writeln!(out, "#{}", heading(section));
         }
         for key in &section.keys {
             out.push('\n');
-            comment(&mut out, key.docs);
+            comment(out, key.docs);
             if key.secret {
                 let _ = writeln!(out, "# Or the name of a file that holds it: {}_file", key.name);
             }
@@ -33,7 +39,6 @@ pub fn example() -> String {
             let _ = writeln!(out, "#{} = {}", key.name, key.shown());
         }
     }
-    out
 }
 
 fn heading(section: &Section) -> String {
@@ -60,19 +65,24 @@ pub fn reference() -> String {
          `database.url_file = \"/run/secrets/database-url\"`. A key that does not exist is an error, never ignored. \
          `kontor check-config` says in sentences what a configuration means and what is wrong with it.\n",
     );
-    for section in sections() {
+    all_described(&mut out, &sections());
+    out
+}
+
+/// Every key of these sections in Markdown.
+pub(super) fn all_described(out: &mut String, sections: &[Section]) {
+    for section in sections {
         let title = if section.name.is_empty() {
             String::from("Top of the file")
         } else {
-            format!("`{}`", heading(&section))
+            format!("`{}`", heading(section))
         };
         let _ = write!(out, "\n## {title}\n\n{}\n", paragraph(section.docs));
         for key in &section.keys {
             let _ =
-                write!(out, "\n### `{}`\n\n{}\n\n{}\n", path(&section, key), paragraph(key.docs), facts(key));
+                write!(out, "\n### `{}`\n\n{}\n\n{}\n", path(section, key), paragraph(key.docs), facts(key));
         }
     }
-    out
 }
 
 fn path(section: &Section, key: &Key) -> String {
@@ -93,13 +103,13 @@ fn facts(key: &Key) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::load::from_text;
     use super::*;
     use std::path::Path;
 
     /// Compares with the committed file, or writes it when `KONTOR_WRITE_DOCS` is set.
-    fn is_committed(name: &str, text: &str) {
+    pub fn is_committed(name: &str, text: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
         if std::env::var_os("KONTOR_WRITE_DOCS").is_some() {
             std::fs::write(&path, text).expect("docs/ can be written");
@@ -119,8 +129,8 @@ mod tests {
     }
 
     /// Uncomments the settings: they have no space after the `#`, prose has.
-    fn uncommented() -> String {
-        example()
+    pub fn uncommented(example: &str) -> String {
+        example
             .lines()
             .map(|line| match line.strip_prefix('#') {
                 Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,
@@ -132,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_example_is_good_as_it_stands_and_uncommented() {
-        for text in [example(), uncommented()] {
+        for text in [example(), uncommented(&example())] {
             let result = from_text(&text, "example", std::iter::empty());
             assert!(result.is_ok(), "{result:?}");
         }
@@ -140,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_key_stands_in_the_example() {
-        let text: toml::Table = toml::from_str(&uncommented()).expect("TOML");
+        let text: toml::Table = toml::from_str(&uncommented(&example())).expect("TOML");
         for section in sections() {
             for key in section.keys {
                 let found = match text.get(section.name) {

@@ -4,7 +4,7 @@
 use super::check;
 use super::keys::{Config, Listener, Top, sections};
 use super::problem::Problems;
-use super::schema::Section;
+use super::schema::{Key, Kind, Section};
 use super::tree::{PREFIX, Tree};
 use serde::Deserialize;
 use std::path::Path;
@@ -35,19 +35,7 @@ pub(super) fn from_text(
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Config, Problems> {
     let sections = sections();
-    let mut tree = Tree::parse(text, file)?;
-    let mut problems = Problems::default();
-    let mut variables: Vec<(String, String)> = environment
-        .filter_map(|(name, value)| name.strip_prefix(PREFIX).map(|rest| (rest.to_owned(), value)))
-        .collect();
-    variables.sort();
-    for (variable, value) in variables {
-        if let Err(more) = tree.overlay(&variable, &value, &sections) {
-            problems.0.extend(more.0);
-        }
-    }
-    read_secret_files(&mut tree, &sections, &mut problems);
-    find_unknown(&tree, &sections, &mut problems);
+    let (tree, mut problems) = gather(text, file, environment, &sections)?;
     match typed(&tree, &sections) {
         Ok(config) => {
             check::check(&config, &tree, &mut problems);
@@ -60,7 +48,35 @@ pub(super) fn from_text(
     }
 }
 
-fn read(path: &Path) -> Result<String, Problems> {
+/// The values of the text overlaid with those of the environment, secrets read from their files, and
+/// what is wrong with keys so far.
+///
+/// # Errors
+/// The text is not TOML.
+pub(super) fn gather(
+    text: &str,
+    file: &str,
+    environment: impl Iterator<Item = (String, String)>,
+    sections: &[Section],
+) -> Result<(Tree, Problems), Problems> {
+    let mut tree = Tree::parse(text, file)?;
+    let mut problems = Problems::default();
+    let mut variables: Vec<(String, String)> = environment
+        .filter_map(|(name, value)| name.strip_prefix(PREFIX).map(|rest| (rest.to_owned(), value)))
+        .collect();
+    variables.sort();
+    for (variable, value) in variables {
+        if let Err(more) = tree.overlay(&variable, &value, sections) {
+            problems.0.extend(more.0);
+        }
+    }
+    read_secret_files(&mut tree, sections, &mut problems);
+    find_unknown(&tree, sections, &mut problems);
+    Ok((tree, problems))
+}
+
+/// The text of a configuration file.
+pub(super) fn read(path: &Path) -> Result<String, Problems> {
     std::fs::read_to_string(path).map_err(|error| {
         Problems::one(path.display().to_string(), format!("the file cannot be read: {error}."))
     })
@@ -68,28 +84,46 @@ fn read(path: &Path) -> Result<String, Problems> {
 
 /// Puts the content of every `<secret>_file` where `<secret>` belongs.
 fn read_secret_files(tree: &mut Tree, sections: &[Section], problems: &mut Problems) {
-    for section in sections.iter().filter(|section| !section.name.is_empty() && !section.repeatable) {
+    for section in sections.iter().filter(|section| !section.name.is_empty()) {
         for key in section.keys.iter().filter(|key| key.secret) {
-            let file_key = format!("{}_file", key.name);
-            let path = format!("{}.{file_key}", section.name);
-            let place = tree.place(&path);
-            let Some(Value::Table(table)) = tree.table.get_mut(section.name) else { continue };
-            let Some(named) = table.remove(&file_key) else { continue };
-            let Value::String(file) = named else {
-                problems.add(place, "the name of a file is expected.");
-                continue;
-            };
-            if table.contains_key(key.name) {
-                problems.add(place, format!("give either `{}` or `{file_key}`, not both.", key.name));
+            if !section.repeatable {
+                read_secret_file(tree, section.name, None, key, problems);
                 continue;
             }
-            match std::fs::read_to_string(&file) {
-                Ok(text) => {
-                    table.insert(key.name.to_owned(), Value::String(text.trim_end().to_owned()));
-                }
-                Err(error) => problems.add(place, format!("the file {file} cannot be read: {error}.")),
+            let count = tree.table.get(section.name).and_then(Value::as_array).map_or(0, Vec::len);
+            for index in 0..count {
+                read_secret_file(tree, section.name, Some(index), key, problems);
             }
         }
+    }
+}
+
+/// One of them: in the section, or in this one of several sections of the name.
+fn read_secret_file(tree: &mut Tree, name: &str, index: Option<usize>, key: &Key, problems: &mut Problems) {
+    let file_key = format!("{}_file", key.name);
+    let at = index.map_or_else(|| name.to_owned(), |index| format!("{name}[{index}]"));
+    let place = tree.place(&format!("{at}.{file_key}"));
+    let section = match (tree.table.get_mut(name), index) {
+        (Some(Value::Array(list)), Some(index)) => list.get_mut(index),
+        (section, _) => section,
+    };
+    let Some(Value::Table(table)) = section else { return };
+    let Some(named) = table.remove(&file_key) else { return };
+    let Value::String(file) = named else {
+        return problems.add(place, "the name of a file is expected.");
+    };
+    if table.contains_key(key.name) {
+        return problems.add(place, format!("give either `{}` or `{file_key}`, not both.", key.name));
+    }
+    match std::fs::read_to_string(&file) {
+        Ok(text) if key.kind == Kind::Texts => {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            table.insert(key.name.to_owned(), lines.map(Value::from).collect::<Vec<_>>().into());
+        }
+        Ok(text) => {
+            table.insert(key.name.to_owned(), Value::String(text.trim_end().to_owned()));
+        }
+        Err(error) => problems.add(place, format!("the file {file} cannot be read: {error}.")),
     }
 }
 
@@ -168,7 +202,7 @@ fn unknown(path: &str, sections: &[Section]) -> String {
     }
 }
 
-/// Gives the values their types.
+/// Gives the server's values their types.
 fn typed(tree: &Tree, sections: &[Section]) -> Result<Config, Problems> {
     let mut config: Config = read_into(tree, sections)?;
     config.top = read_into::<Top>(tree, sections)?;
@@ -178,11 +212,18 @@ fn typed(tree: &Tree, sections: &[Section]) -> Result<Config, Problems> {
     Ok(config)
 }
 
-fn read_into<T: for<'de> Deserialize<'de>>(tree: &Tree, sections: &[Section]) -> Result<T, Problems> {
+pub(super) fn read_into<T: for<'de> Deserialize<'de>>(
+    tree: &Tree,
+    sections: &[Section],
+) -> Result<T, Problems> {
     serde_path_to_error::deserialize(tree.table.clone()).map_err(|error| {
         let path = error.path().to_string();
+        // Of `widget[0].secrets[1]` the words without numbers.
+        let word = |part: &str| part.split('[').next().unwrap_or_default().to_owned();
         let secret = path.split_once('.').is_some_and(|(section, key)| {
-            sections.iter().any(|known| known.name == section && known.key(key).is_some_and(|key| key.secret))
+            let (section, key) = (word(section), word(key));
+            let known = sections.iter().find(|known| known.name == section);
+            known.and_then(|known| known.key(&key)).is_some_and(|key| key.secret)
         });
         // serde's own sentence would show the value.
         let sentence = if secret {

@@ -3,6 +3,7 @@
 //! socket, and what administrators change while the server runs is in the database, not here.
 
 mod appservices;
+mod bridge;
 mod check;
 mod documents;
 mod keys;
@@ -13,6 +14,8 @@ mod tree;
 mod values;
 
 pub use appservices::read as read_appservices;
+pub use bridge::{BridgeFile, load as load_bridge};
+pub use bridge::{example as bridge_example, reference as bridge_reference};
 pub use check::explain;
 pub use documents::{example, reference};
 pub use keys::{Config, DirectoryShows, Listener, LogFormat, PublishRooms, Serve, SmtpTls, SupportContact};

@@ -90,6 +90,8 @@ pub enum Kind {
     Texts,
     /// A number of bytes, or a text such as `"50 MiB"`.
     Size,
+    /// A table, or a list of tables, as the example shows it.
+    Table,
 }
 
 impl Kind {
@@ -100,6 +102,7 @@ impl Kind {
             Self::Number => "number",
             Self::Text => "text",
             Self::Texts => "list of texts",
+            Self::Table => "table or list of tables, as in the example",
             Self::Size => "size, such as \"50 MiB\", or a number of bytes",
         }
     }

@@ -146,6 +146,10 @@ fn typed(kind: Option<Kind>, text: &str) -> Result<Value, String> {
                 .map(|element| Value::String(element.to_owned()))
                 .collect(),
         )),
+        Some(Kind::Table) => {
+            let table: Result<Table, _> = toml::from_str(&format!("value = {text}"));
+            table.ok().and_then(|mut table| table.remove("value")).ok_or_else(|| not_that(Kind::Table, text))
+        }
         _ => Ok(Value::String(text.to_owned())),
     }
 }

@@ -5,6 +5,7 @@ use super::schema::{Kind, Setting};
 use kontor_wire::IpRange;
 use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use toml::Value;
 
@@ -77,6 +78,13 @@ impl<'de> de::Deserialize<'de> for Bytes {
             }
         }
         deserializer.deserialize_any(Reader)
+    }
+}
+
+impl Setting for IpAddr {
+    const KIND: Kind = Kind::Text;
+    fn to_toml(&self) -> Option<Value> {
+        Some(Value::String(self.to_string()))
     }
 }
 

@@ -13,6 +13,7 @@ pub use folder::{hold, make as make_folder};
 pub use listen::Open;
 
 pub use run::run;
+pub use signals::{Asked, IMPATIENT, Signals};
 
 use crate::config::Config;
 

@@ -4,8 +4,9 @@ use super::listen::{Bound, Open};
 use super::signals::{Asked, IMPATIENT, Signals};
 use super::tls::Tls;
 use super::{SETUP, first_admin, folder};
+use crate::cli::Options;
 use crate::compose::House;
-use crate::config::{Config, LogFormat, Serve};
+use crate::config::{Config, Serve};
 use crate::system::{SystemRandom, say};
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
@@ -23,9 +24,9 @@ const LAST_WRITES: Duration = Duration::from_secs(8);
 ///
 /// # Errors
 /// A sentence, when the server cannot start.
-pub async fn run(config: &Config, format: LogFormat) -> Result<(), String> {
-    let mut signals = Signals::new()?;
-    let telemetry = Telemetry::start(config, format)?;
+pub async fn run(config: &Config, options: &Options) -> Result<(), String> {
+    let mut signals = Signals::new(options.until_stdin_closes)?;
+    let telemetry = Telemetry::start(config, options.log.unwrap_or(config.log.format))?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }

@@ -1,5 +1,6 @@
 //! The scenarios: what is done to the server, and which figures come out. One file each.
 
+mod chat;
 mod crowd;
 mod delivery;
 mod idle;
@@ -53,6 +54,8 @@ pub enum Scenario {
     Idle2000,
     /// The four that only large houses feel
     More,
+    /// 1,000 visitors of the website chat; needs its bridge
+    Chat,
 }
 
 /// What all scenarios share.
@@ -100,6 +103,7 @@ impl Scenario {
             Self::Crowd => "crowd",
             Self::Idle2000 => "idle2000",
             Self::More => "more",
+            Self::Chat => "chat",
         }
     }
 
@@ -124,6 +128,7 @@ impl Scenario {
             Self::Search => search::run(bench, options.sized(100_000)).await,
             Self::Crowd => crowd::run(bench, options.sized(1_000)).await,
             Self::Idle2000 => idle::run(bench, options.sized(2_000)).await,
+            Self::Chat => chat::run(bench, options.sized(1_000)).await,
             Self::All | Self::More => Ok(()),
         }
     }

@@ -118,7 +118,6 @@ impl World {
     /// A new world in which the bridge runs.
     pub async fn new(subject: Arc<dyn Subject>, name: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("kontor-suite-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -150,7 +149,7 @@ impl World {
             config,
             trap: Arc::default(),
             running: None,
-            client: reqwest::Client::new(),
+            client: crate::client(),
             folder,
         };
         world.start();
