@@ -150,6 +150,10 @@ async fn write_on(
         }
     }
     rooms(&mut tx, dialect, statements, changes, &mut alive).await?;
+    if changes.iter().zip(&alive).any(|(change, alive)| !alive && needs_own_transaction(change)) {
+        // It is alone here, and what its guards wrote goes with its step.
+        return Err(Failure::Refused(conflict()));
+    }
     let survivors = || changes.iter().zip(&alive).filter(|(_, alive)| **alive).map(|(change, _)| *change);
     let tells = survivors().any(|change| !change.log.is_empty());
     let newest = newest(&mut tx, dialect, tells).await?;
