@@ -10,7 +10,9 @@ use std::collections::{HashMap, HashSet};
 
 /// Chunks that are looked at together first, and at most: the newest ones are often enough, and the
 /// largest number bounds the memory of a question.
-const CHUNKS: [usize; 2] = [32, 1_024];
+const CHUNKS: [usize; 2] = [16, 1_024];
+/// How many times more are looked at next, as long as that finds little.
+const GROWTH: usize = 8;
 /// Places of words that are looked at. A question for so many asks for too little; what is left out
 /// then is the oldest.
 const ENOUGH: usize = 250_000;
@@ -87,9 +89,10 @@ impl Reading<'_> {
         let (mut rest, mut size, mut looked_at) = (chunks.as_slice(), CHUNKS[0], 0);
         while !rest.is_empty() && looked_at < ENOUGH {
             let (part, older) = rest.split_at(size.min(rest.len()));
-            (rest, size) = (older, (size * 2).min(CHUNKS[1]));
-            let mut part = part.to_vec();
+            rest = older;
+            let (count, before, mut part) = (part.len(), looked_at, part.to_vec());
             let mut matches = matching(search, &mut part, query, &mut looked_at).await?;
+            size = next_size(count, looked_at - before, ENOUGH.saturating_sub(looked_at));
             for condition in &conditions {
                 keep(search, &part, &mut matches, condition).await?;
             }
@@ -134,6 +137,12 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// How many chunks to look at after `count` of them that cost this much, when so much is left.
+fn next_size(count: usize, cost: usize, left: usize) -> usize {
+    let each = cost.div_ceil(count.max(1)).max(1);
+    (count * GROWTH).min(CHUNKS[1]).min(left / each).max(1)
 }
 
 /// What the filter, the keys and the group of a page ask for.
@@ -330,6 +339,16 @@ mod tests {
         let (mut chunks, mut none) = (vec![chunk(7)], Vec::new());
         narrow(&mut chunks, &mut none);
         assert!(chunks.is_empty());
+    }
+
+    #[test]
+    fn the_next_part_is_larger_unless_that_would_find_too_much() {
+        assert_eq!(next_size(16, 0, ENOUGH), 128);
+        assert_eq!(next_size(1_024, 10, ENOUGH), 1_024);
+        // A word of its own in each of a chunk's texts.
+        let each = 1_024 * (ROW + 1);
+        assert_eq!(next_size(16, 16 * each, ENOUGH - 16 * each), (ENOUGH - 16 * each) / each);
+        assert_eq!(next_size(16, 16 * each, 5), 1);
     }
 
     #[test]
