@@ -294,6 +294,15 @@ fn signature(at: u64, body: &str) -> String {
     format!("t={at},v1={}", tag.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
+/// The same signed form again and again.
+async fn one_form_however_often(http: &reqwest::Client, url: &str, lead: &str, now: u64) {
+    for _ in 0..3 {
+        let request = http.post(url).header("kontor-signature", signature(now, lead));
+        let request = request.header("content-type", "application/json").body(lead.to_owned());
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+}
+
 async fn what_is_refused_at_the_door_is_one_line_in_the_log_and_nothing_else(db: Db) {
     const CANARY: &str = "only between the two of us";
     let house = House::open(db).await;
@@ -307,7 +316,7 @@ async fn what_is_refused_at_the_door_is_one_line_in_the_log_and_nothing_else(db:
     let bearer = format!("Bearer {}", visitor.token);
     let evil = "https://evil.example".to_owned();
     let calls: [(&str, &str, &[(&str, String)], String, u16); 9] = [
-        ("unsigned", form, &[], lead.clone(), 401),
+        ("unsigned", form, &[], lead.clone(), 403),
         ("stale", form, &[("kontor-signature", signature(now - 400, &lead))], lead.clone(), 401),
         ("forged", form, &[("kontor-signature", signature(now, "{}"))], lead.clone(), 401),
         ("from a foreign page", form, &[("origin", evil.clone())], lead.clone(), 403),
@@ -347,12 +356,7 @@ async fn what_is_refused_at_the_door_is_one_line_in_the_log_and_nothing_else(db:
         eventually("the log says so", || async { (refusals() > number).then_some(()) }).await;
         assert_eq!(refusals(), number + 1, "{what}: one line each");
     }
-    // The same signed form again and again is one form.
-    for _ in 0..3 {
-        let request = http.post(format!("{bridge}/{form}")).header("kontor-signature", signature(now, &lead));
-        let request = request.header("content-type", "application/json").body(lead.clone());
-        assert_eq!(request.send().await.unwrap().status(), 200);
-    }
+    one_form_however_often(&http, &format!("{bridge}/{form}"), &lead, now).await;
     let talk = eventually("the form's conversation", || async { house.conversations().await.pop() }).await;
     let room = talk["room_id"].as_str().unwrap();
     eventually("the form's words", || async {
