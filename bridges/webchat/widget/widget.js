@@ -319,6 +319,7 @@ const retry = ms => {
   retrying = later(() => log.forEach(m => m.state === 'failed' && !m.final && again(m)), ms);
 };
 const attach = list => {
+  fail();
   for (const f of list) {
     if (f.size > C.files.largest) fail(T.too_large);
     else if (!C.files.types.includes(f.type)) fail(T.bad_type);
@@ -328,6 +329,7 @@ const attach = list => {
 let typed = 0;
 const onType = () => {
   const e = $text, now = Date.now();
+  fail();
   e.style.height = 'auto';
   e.style.height = Math.min(e.scrollHeight, 120) + 'px';
   if (S.spoken && e.value && now - typed > 8000) { typed = now; call('typing', { on: true }).catch(() => 0); }
@@ -433,8 +435,9 @@ const view = () => {
   $foot.hidden = !!kind;
   $more.hidden = !S.spoken;
 };
-const menu = is => { $menu.hidden = !is; attr($more, 'aria-expanded', is); if (is) $menu.firstChild.focus(); };
-const fail = text => { $said.textContent = text; later(() => { $said.textContent = ''; }, 6000); };
+const menu = is => { fail(); $menu.hidden = !is; attr($more, 'aria-expanded', is); if (is) $menu.firstChild.focus(); };
+// What went wrong stands until the next act.
+const fail = text => { $said.textContent = text || ''; };
 const toggle = is => {
   shown = is;
   $panel.hidden = !is;
