@@ -303,6 +303,8 @@ async fn one_form_however_often(http: &reqwest::Client, url: &str, lead: &str, n
     }
 }
 
+type Headers<'a> = &'a [(&'a str, String)];
+
 async fn what_is_refused_at_the_door_is_one_line_in_the_log_and_nothing_else(db: Db) {
     const CANARY: &str = "only between the two of us";
     let house = House::open(db).await;
@@ -315,7 +317,7 @@ async fn what_is_refused_at_the_door_is_one_line_in_the_log_and_nothing_else(db:
     let (form, messages) = ("_kontor/intake/v1/contact", "_kontor/widget/v1/messages?w=shop");
     let bearer = format!("Bearer {}", visitor.token);
     let evil = "https://evil.example".to_owned();
-    let calls: [(&str, &str, &[(&str, String)], String, u16); 9] = [
+    let calls: [(&str, &str, Headers<'_>, String, u16); 9] = [
         ("unsigned", form, &[], lead.clone(), 403),
         ("stale", form, &[("kontor-signature", signature(now - 400, &lead))], lead.clone(), 401),
         ("forged", form, &[("kontor-signature", signature(now, "{}"))], lead.clone(), 401),
