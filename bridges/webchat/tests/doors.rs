@@ -1,4 +1,10 @@
 //! Who is turned away at the door, and what forms may bring in.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "this is test code: failing loudly is its purpose"
+)]
 
 mod support;
 

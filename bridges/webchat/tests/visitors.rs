@@ -1,4 +1,10 @@
 //! Visitors and employees, through the running bridge: who is let in as whom, and what arrives where.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "this is test code: failing loudly is its purpose"
+)]
 
 mod support;
 
