@@ -11,9 +11,12 @@ pub mod card;
 pub mod channel;
 pub mod claim;
 pub mod consent;
+pub mod keys;
 pub mod names;
 pub mod news;
 pub mod opening;
+#[cfg(test)]
+mod testdata;
 pub mod ulid;
 pub mod webhook;
 
