@@ -69,7 +69,8 @@ impl Gate {
             return until;
         }
         let tries = self.failures.fetch_add(1, Ordering::Relaxed);
-        let pause = retry::pause(tries.min(7), random);
+        // Four seconds at most: who waits is a customer, and who is asked is the company's own server.
+        let pause = retry::pause(tries.min(3), random);
         self.close(now + after.unwrap_or(pause));
         self.until.load(Ordering::Relaxed)
     }

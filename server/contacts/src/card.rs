@@ -1,5 +1,6 @@
 //! The contact card: which of many values of a field is shown, and changing a card.
 
+use crate::ulid::is_ulid;
 use crate::{Contacts, one_of, text};
 use kontor_model::{Code, Error, Language, Nid, Result};
 use kontor_store::Change;
@@ -90,9 +91,12 @@ impl Contacts {
     /// # Errors
     /// `NotFound` otherwise.
     pub async fn card(&self, reader: Reader, id: &str) -> Result<Card> {
+        let unknown = || Error::not_found("There is no such contact.");
+        if !is_ulid(id) {
+            return Err(unknown());
+        }
         let mut snapshot = self.store.snapshot().await?;
-        let contact = cards::by_id(&mut snapshot, reader, id).await?;
-        let contact = contact.ok_or_else(|| Error::not_found("There is no such contact."))?;
+        let contact = cards::by_id(&mut snapshot, reader, id).await?.ok_or_else(unknown)?;
         let values = cards::fields(&mut snapshot, &[id]).await?;
         Ok(Card { contact, fields: chosen(values) })
     }

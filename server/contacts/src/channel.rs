@@ -2,7 +2,7 @@
 
 use crate::card::VISIBILITIES;
 use crate::{Contacts, one_of, text, text_or_empty};
-use kontor_model::{Error, Language, Nid, Result};
+use kontor_model::{Error, Language, Nid, Result, ids};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::contacts::channels::{self, ChannelRow, MemberRow};
@@ -89,7 +89,10 @@ impl Contacts {
     /// # Errors
     /// `NotFound` without such a channel.
     pub async fn channel(&self, id: &str) -> Result<ChannelRow> {
-        let row = channels::by_id(&mut self.store.reader(), id).await?;
+        let row = match ids::storable_key(id, "channel") {
+            Ok(()) => channels::by_id(&mut self.store.reader(), id).await?,
+            Err(_) => None,
+        };
         row.ok_or_else(|| Error::not_found("There is no such channel."))
     }
 

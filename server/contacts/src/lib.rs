@@ -10,15 +10,21 @@ pub mod acts;
 pub mod card;
 pub mod channel;
 pub mod claim;
+pub mod command;
 pub mod consent;
 pub mod keys;
 pub mod names;
 pub mod news;
+pub mod notes;
 pub mod opening;
 #[cfg(test)]
 mod testdata;
+pub mod told;
 pub mod ulid;
+pub mod view;
 pub mod webhook;
+pub mod when;
+pub mod words;
 
 use kontor_model::{Clock, Error, Ms, Random, Result};
 use kontor_store::Store;
@@ -29,12 +35,19 @@ pub struct Contacts {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    /// The company's clock, for moments that people type and read.
+    pub calendar: when::Calendar,
 }
 
 impl Contacts {
     /// Opens the department.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { store, clock, random }
+        Self { store, clock, random, calendar: when::Calendar::default() }
+    }
+
+    /// The same with the company's clock; without, moments are read and shown in UTC.
+    pub fn with_calendar(self, calendar: when::Calendar) -> Self {
+        Self { calendar, ..self }
     }
 
     /// A new id.

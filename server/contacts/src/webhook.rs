@@ -1,5 +1,6 @@
 //! Webhooks: what an administrator writes down about one, and how what it is told is signed.
 
+use crate::ulid::is_ulid;
 use crate::{Contacts, text};
 use hmac::{Hmac, KeyInit, Mac};
 use kontor_model::random::{TOKEN_LENGTH, opaque};
@@ -86,6 +87,9 @@ impl Contacts {
     /// # Errors
     /// `Unavailable` when the database is gone.
     pub async fn remove_webhook(&self, id: &str, actor: Actor) -> Result<Change> {
+        if !is_ulid(id) {
+            return Err(Error::not_found("There is no such webhook."));
+        }
         let mut change = Change::default();
         change.remove_webhook(id);
         let audit = Audit::done(Action::WebhookRemove, actor, self.now()).on("webhook", id);

@@ -70,6 +70,8 @@ pub struct Settings {
     pub directory_shows_everybody: bool,
     /// Whether whoever leaves a room has forgotten it at once.
     pub forget_on_leave: bool,
+    /// Whether backstage rooms get a widget that shows the customer's card.
+    pub card_widget: bool,
 }
 
 /// The procedures. One per process.

@@ -281,7 +281,7 @@ impl Flows {
             alias,
             creation_content: object(&json!({ "type": kind, "m.federate": false }))?,
             power_levels: powers(&version, &plan.company.user_id, staff)?,
-            initial_state: plan.initial_state(kind)?,
+            initial_state: self.initial_state(plan, kind)?,
             name: Some(plan.name(kind)),
             topic: Some(names::topic("visitor", plan.language, &self.card_link(&plan.contact))),
             invitees: Vec::new(),
@@ -293,6 +293,22 @@ impl Flows {
         let mut chain = Chain::create(empty(room, room_id, version));
         self.push_all(&mut chain, &creation.state()?, None).await?;
         Ok(Made { chain, room })
+    }
+}
+
+impl Flows {
+    fn initial_state(&self, plan: &Plan<'_>, kind: &str) -> Result<Vec<InitialState>> {
+        let mut state = plan.initial_state(kind)?;
+        if kind == BACKSTAGE && self.settings.card_widget {
+            let link = self.card_link(&plan.conversation);
+            state.extend(super::conversation::widget::state(
+                &link,
+                &plan.conversation,
+                &plan.company.user_id,
+                plan.language,
+            )?);
+        }
+        Ok(state)
     }
 }
 

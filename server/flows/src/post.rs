@@ -4,6 +4,7 @@
 //! disk. When another process was quicker, the events are built again on the new state.
 
 use crate::Flows;
+use crate::conversation::commands::Entering;
 use kontor_model::{Code, Draft, Error, Ms, Nid, Result};
 use kontor_rooms::{Chain, Head, Lane};
 use kontor_store::audit::{Actor, Audit};
@@ -64,6 +65,14 @@ pub struct Post<'a> {
     pub rows: Option<Rows<'a>>,
 }
 
+/// Events on their way to the disk.
+struct Queued {
+    ids: Vec<OwnedEventId>,
+    receipt: Receipt,
+    /// Who comes into other rooms when they are there.
+    entering: Vec<Entering>,
+}
+
 /// What transaction ids did lately, so that a repeated request asks nobody.
 pub struct Repeats(moka::sync::Cache<(Nid, String, Vec<u8>), OwnedEventId>);
 
@@ -114,7 +123,7 @@ impl Flows {
             Err(error) => match self.sent_before(txn).await? {
                 Some(id) => Ok(vec![id]),
                 None => {
-                    self.tell_whose_it_is(&error).await;
+                    self.tell_why_kept_back(&error).await;
                     Err(error)
                 }
             },
@@ -146,9 +155,14 @@ impl Flows {
             }
             let lane = self.rooms.lanes.hold(room_id).await?;
             let (generation, room) = (lane.generation(), lane.head()?.room);
-            let Some((ids, receipt)) = self.queue(lane, post).await? else { return Ok(Vec::new()) };
+            let Some(Queued { ids, receipt, entering }) = self.queue(lane, post).await? else {
+                return Ok(Vec::new());
+            };
             match receipt.wait().await {
-                Ok(Committed { .. }) => return Ok(ids),
+                Ok(Committed { .. }) => {
+                    self.bring_in_all(entering).await;
+                    return Ok(ids);
+                }
                 Err(error) => {
                     // Whatever went wrong, the lane stands on an event that does not exist.
                     self.rooms.lanes.lost(room_id, generation).await;
@@ -177,7 +191,7 @@ impl Flows {
     }
 
     /// Builds the events and queues them; `None` when there is nothing to do.
-    async fn queue(&self, mut lane: Lane, post: &Post<'_>) -> Result<Option<(Vec<OwnedEventId>, Receipt)>> {
+    async fn queue(&self, mut lane: Lane, post: &Post<'_>) -> Result<Option<Queued>> {
         let now = self.clock.now();
         if let Some(check) = post.check {
             check(lane.head()?)?;
@@ -187,6 +201,7 @@ impl Flows {
         self.push_all(&mut chain, &post.drafts, post.actor.as_ref()).await?;
         self.push_all(&mut chain, &decided, post.actor.as_ref()).await?;
         self.at_door(&mut chain).await?;
+        let entering = self.at_backstage(&mut chain).await?;
         if chain.events().is_empty() {
             return Ok(None);
         }
@@ -216,7 +231,7 @@ impl Flows {
         let (change, head) = chain.finish(false, now)?;
         let receipt = self.store.enqueue(change).await;
         lane.advance(head);
-        Ok(Some((ids, receipt)))
+        Ok(Some(Queued { ids, receipt, entering }))
     }
 
     /// Adds drafts to a chain, with the audit rows of those that the catalogue names.

@@ -135,6 +135,7 @@ fn process(store: &Store, random: &Arc<dyn Random>) -> Flows {
             only_admins_publish: false,
             directory_shows_everybody: true,
             forget_on_leave: false,
+            card_widget: false,
         },
         judge: Arc::new(crate::notify::UsualRules),
         services: crate::appservice::Ways::new(Arc::new(Nobody)),

@@ -59,6 +59,8 @@ pub struct Settings {
     pub support: Support,
     /// Servers for calls.
     pub calls: Calls,
+    /// Matrix clients that may show a card in a frame, by their addresses.
+    pub card_clients: Vec<String>,
 }
 
 /// Whom to ask for help (client-server API, "GET /.well-known/matrix/support").

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod again;
 pub mod app;
+mod card;
 pub mod client;
 mod company;
 mod confirm;

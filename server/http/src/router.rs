@@ -1,7 +1,7 @@
 //! Which routes exist, and which of them a listener serves.
 
 use crate::app::App;
-use crate::{admin, client, company, confirm, health, middleware, setup};
+use crate::{admin, card, client, company, confirm, health, middleware, setup};
 use axum::Router;
 use axum::routing::MethodRouter;
 use kontor_model::{Code, Error};
@@ -51,6 +51,9 @@ pub fn router(app: Arc<App>, serve: &BTreeSet<Serve>) -> Router {
         routes = routes.merge(admin::routes());
     }
     routes = company::routes(routes, serve);
+    if serve.contains(&Serve::Company) {
+        routes = card::routes(routes);
+    }
     if serve.contains(&Serve::Admin) || serve.contains(&Serve::Console) {
         routes = setup::routes(routes);
     }

@@ -21,6 +21,7 @@ pub mod login;
 mod moderation;
 mod openid;
 mod options;
+mod pages;
 mod password;
 pub mod presence;
 pub mod profile;

@@ -9,7 +9,6 @@ use crate::{adapters, departments, housekeeping, mail, signing_key};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
-use kontor_contacts::Contacts;
 use kontor_flows::Flows;
 use kontor_flows::preview::Previews;
 use kontor_http::App;
@@ -158,7 +157,7 @@ impl House {
         let options = departments::media(config, server_name.clone());
         let media = Media::new(store.clone(), clock.clone(), random.clone(), options).map(Arc::new);
         let media = media.map_err(|error| sentence(&error))?;
-        let contacts = Arc::new(Contacts::new(store.clone(), clock.clone(), random.clone()));
+        let contacts = departments::contacts(config, &store, &clock, &random);
         let (stop, stopping) = watch::channel(false);
         let authorities = Authorities::read(&config.outbound.extra_ca_files)?;
         let mail = mail::way(config, &authorities)?;

@@ -1,7 +1,11 @@
 //! The configuration, handed to each department in its own words.
 
 use crate::config::{Config, DirectoryShows, PublishRooms};
+use kontor_contacts::Contacts;
+use kontor_model::{Clock, Random};
+use kontor_store::Store;
 use ruma::OwnedServerName;
+use std::sync::Arc;
 
 /// Largest body of a request that is not an upload, bytes: room for the largest event and its
 /// wrapping, and for a device's keys.
@@ -68,7 +72,20 @@ pub fn flows(config: &Config, server_name: OwnedServerName) -> kontor_flows::Set
         only_admins_publish: config.rooms.publish_rooms == PublishRooms::Admins,
         directory_shows_everybody: config.user_directory.shows == DirectoryShows::Everybody,
         forget_on_leave: config.rooms.forget_on_leave,
+        card_widget: !config.company.card_clients.is_empty(),
     }
+}
+
+/// The department of contacts, with the company's clock.
+pub fn contacts(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> Arc<Contacts> {
+    let calendar = kontor_contacts::when::Calendar::of(&config.company.time_zone).unwrap_or_default();
+    let contacts = Contacts::new(store.clone(), Arc::clone(clock), Arc::clone(random));
+    Arc::new(contacts.with_calendar(calendar))
 }
 
 /// What may be sent later.
@@ -108,6 +125,7 @@ pub fn http(config: &Config, server_name: OwnedServerName) -> kontor_http::Setti
         forget_on_leave: config.rooms.forget_on_leave,
         support: support(config),
         calls: calls(config),
+        card_clients: config.company.card_clients.clone(),
     }
 }
 

@@ -145,6 +145,11 @@ impl VisibleEvent {
         &self.row
     }
 
+    /// The room's Matrix id, where events name it.
+    pub fn room_id(&self) -> Option<&str> {
+        self.room_id.as_deref()
+    }
+
     /// The content alone.
     pub fn content(&self) -> &RawValue {
         &self.row.content

@@ -76,6 +76,16 @@ CREATE TABLE openid_token (
 );
 CREATE INDEX openid_token_expires ON openid_token (expires_ts);
 
+-- Who reads a page of the server in a browser: short sessions without a device. SHA-256 only.
+CREATE TABLE page_session (
+    hash BYTES PRIMARY KEY,
+    user_nid BIGINT NOT NULL,
+    -- The account's epoch when it began: another one ends it.
+    epoch BIGINT NOT NULL,
+    expires_ts BIGINT NOT NULL
+);
+CREATE INDEX page_session_expires ON page_session (expires_ts);
+
 -- The room in which the server tells somebody something.
 CREATE TABLE notice_room (
     user_nid BIGINT PRIMARY KEY,

@@ -153,6 +153,33 @@ CREATE INDEX conversation_assignee ON conversation (assignee_nid, status);
 CREATE INDEX conversation_waits ON conversation (waits_ts, conversation_id) WHERE waits_ts IS NOT NULL;
 CREATE INDEX conversation_snoozed ON conversation (snoozed_until_ts) WHERE status = 'snoozed';
 
+-- What employees wrote down about a conversation. The words are the event's: who takes the event back
+-- takes the note away.
+CREATE TABLE conversation_note (
+    -- The backstage event that says it.
+    event_nid BIGINT PRIMARY KEY,
+    conversation_id TEXT NOT NULL,
+    -- note, decision.
+    kind TEXT NOT NULL,
+    author_nid BIGINT NOT NULL
+);
+CREATE INDEX conversation_note_order ON conversation_note (conversation_id, event_nid);
+
+-- What is to be done for a customer. The words are the event's.
+CREATE TABLE conversation_task (
+    conversation_id TEXT NOT NULL,
+    -- 1, 2, 3, … within the conversation: what people call it.
+    number BIGINT NOT NULL,
+    event_nid BIGINT NOT NULL,
+    author_nid BIGINT NOT NULL,
+    assignee_nid BIGINT,
+    due_ts BIGINT,
+    done_ts BIGINT,
+    done_by_nid BIGINT,
+    PRIMARY KEY (conversation_id, number)
+) WITHOUT_ROWID;
+CREATE INDEX conversation_task_open ON conversation_task (assignee_nid, due_ts) WHERE done_ts IS NULL;
+
 -- What a customer agreed to and took back; rows are only added.
 CREATE TABLE consent (
     consent_nid BIGINT PRIMARY KEY,
@@ -179,6 +206,7 @@ CREATE UNIQUE INDEX consent_act ON consent (contact_id, purpose, state, text_ver
 CREATE TABLE event_version (
     event_nid BIGINT NOT NULL,
     n BIGINT NOT NULL,
+    room_nid BIGINT NOT NULL,
     -- When it was taken out, and by whom.
     ts BIGINT NOT NULL,
     actor_nid BIGINT NOT NULL,
@@ -189,6 +217,7 @@ CREATE TABLE event_version (
     ct BYTES NOT NULL,
     PRIMARY KEY (event_nid, n)
 ) WITHOUT_ROWID;
+CREATE INDEX event_version_room ON event_version (room_nid, ts);
 
 -- Where the company's own programs are told of what happens.
 CREATE TABLE webhook (

@@ -119,6 +119,7 @@ tables! {
     Departure = "departure" Keep ["user_nid"] ["since_ts"];
     ErasedUser = "erased_user" Keep ["user_nid"] ["pos"];
     OpenidToken = "openid_token" Refuse ["hash"] ["user_nid", "expires_ts"];
+    PageSession = "page_session" Refuse ["hash"] ["user_nid", "epoch", "expires_ts"];
     NoticeRoom = "notice_room" Refuse ["user_nid"] ["room_id"];
     NoticeRound = "notice_round" Refuse ["notice_nid"] ["content", "after_nid", "created_ts"];
     SlidingState = "sliding_state" Refuse ["state_nid"] ["user_nid", "device_id", "conn_id", "parent_nid",
@@ -148,6 +149,7 @@ tables! {
     Conversation = "conversation" Refuse ["conversation_id"] ["identity_nid", "channel_id", "lane", "room_nid",
         "backstage_nid", "status", "snoozed_until_ts", "assignee_nid", "unassigned_ts", "exclusive",
         "waits_ts", "last_answered_ts", "opened_ts", "version"];
+    Note = "conversation_note" Refuse ["event_nid"] ["conversation_id", "kind", "author_nid"];
     Consent = "consent" Keep ["consent_nid"] ["contact_id", "conversation_id", "purpose", "state",
         "text_version", "text_sha256", "act", "source", "event_id", "given_ts", "recorded_ts"];
     Webhook = "webhook" Refuse ["webhook_id"] ["url", "secret", "kinds", "created_ts", "failures",

@@ -14,6 +14,7 @@ both_databases!(
     a_bridge_tells_of_its_own_channels_only,
     channels_are_made_changed_and_removed_by_administrators,
     the_document_describes_what_is_served,
+    ids_and_words_that_cannot_be_are_refused,
 );
 
 const CONTACTS: &str = "/_kontor/contacts/v1/contacts";
@@ -213,4 +214,47 @@ async fn the_document_describes_what_is_served(server: Homeserver) {
             answer.err(401, "M_MISSING_TOKEN");
         }
     }
+}
+
+async fn ids_and_words_that_cannot_be_are_refused(server: Homeserver) {
+    if is_reference() {
+        return;
+    }
+    let anna = server.register("anna").await;
+    let channel = Channel::open(&server, &[&anna]).await;
+    let talk = channel.talk(&word()).await;
+    let long = "x".repeat(3_000);
+    for bad in ["%00", "a%00b", "%F0%9F%92%A9", "..", long.as_str()] {
+        let api = "/_kontor/contacts/v1";
+        for path in [
+            format!("{api}/contacts/{bad}"),
+            format!("{api}/conversations/{bad}"),
+            format!("{api}/conversations/{bad}/versions?event_id=x"),
+            format!("{api}/conversations/{}/versions?event_id={bad}", talk.id),
+            format!("{api}/contacts?from={bad}"),
+            format!("{api}/conversations?from={bad}"),
+            format!("{api}/conversations?waiting=true&from=1_{bad}"),
+            format!("{api}/conversations?channel={bad}"),
+            format!("{api}/conversations?contact={bad}"),
+            format!("{api}/conversations?status={bad}"),
+            format!("{api}/conversations?assignee={bad}"),
+            format!("{api}/tasks?assignee={bad}"),
+        ] {
+            let status = anna.get(&path).await.status;
+            assert!([200, 400, 404, 413].contains(&status), "{path:.120}: {status}");
+        }
+        let note = json!({ "text": "x" });
+        assert_eq!(anna.post(&format!("{api}/conversations/{bad}/notes"), &note).await.status, 404);
+        let claims = json!({ "claims": [] });
+        let path = format!("/_kontor/bridge/v1/conversations/{bad}/claims");
+        assert_eq!(channel.bot.post(&path, &claims).await.status, 404);
+        let path = format!("/_kontor/bridge/v1/channels/{bad}/health");
+        let status = channel.bot.put(&path, &json!({ "state": "connected" })).await.status;
+        assert!([400, 404, 413].contains(&status), "{path:.120}: {status}");
+        let status = channel.admin.get(&format!("/_kontor/admin/v1/channels/{bad}")).await.status;
+        assert!([400, 404, 413].contains(&status), "{bad:.40}: {status}");
+        let status = channel.admin.delete(&format!("/_kontor/admin/v1/webhooks/{bad}")).await.status;
+        assert!([400, 404, 413].contains(&status), "{bad:.40}: {status}");
+    }
+    channel.close().await;
 }

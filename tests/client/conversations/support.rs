@@ -94,7 +94,12 @@ impl Channel {
 
     /// Opens the conversation of a customer.
     pub async fn talk(&self, customer: &str) -> Talk {
-        let opened = self.ask(&self.opening(customer)).await.ok();
+        self.talk_of(&self.opening(customer)).await
+    }
+
+    /// Opens the conversation that a bridge tells of.
+    pub async fn talk_of(&self, opening: &Value) -> Talk {
+        let opened = self.ask(opening).await.ok();
         let id = text(&opened["conversation_id"]);
         let told = self.admin.get(&format!("/_kontor/contacts/v1/conversations/{id}")).await.ok();
         Talk {

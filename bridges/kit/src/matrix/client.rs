@@ -34,7 +34,7 @@ pub(crate) enum HomeError {
 }
 
 impl HomeError {
-    fn away(cause: impl ToString) -> Self {
+    pub(crate) fn away(cause: impl ToString) -> Self {
         Self::Away { after: None, cause: cause.to_string() }
     }
 

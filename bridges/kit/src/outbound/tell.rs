@@ -89,7 +89,7 @@ async fn one(engine: &Engine, row: &Sending) -> Result<Told> {
     }
     for part in rows.iter().filter(|part| part.act == row.act && part.changed_at <= engine.now()) {
         if said.is_ok() {
-            said = notify(engine, part, language, &mut change).await;
+            said = notify(engine, part, language).await;
         }
         outbox::told(&mut change, part);
     }
@@ -130,7 +130,7 @@ async fn status(engine: &Engine, row: &Sending, language: Language) -> Told {
 }
 
 /// What an agent should not miss, as a notice.
-async fn notify(engine: &Engine, row: &Sending, language: Language, change: &mut Change) -> Told {
+async fn notify(engine: &Engine, row: &Sending, language: Language) -> Told {
     let at = row.changed_at.to_string();
     let txn = |what: &str| ids::note(engine.name(), &[what, &row.ours, &at]);
     match (&row.standing.failure, row.standing.rung) {
@@ -140,12 +140,8 @@ async fn notify(engine: &Engine, row: &Sending, language: Language, change: &mut
         }
         (_, Rung::Uncertain) if !row.open => {
             let content = answer(row, text::uncertain(language), "uncertain");
-            let event_id = engine.say(&row.room, "m.room.message", &txn("uncertain"), &content).await?;
-            notice::add(change, engine.name(), &event_id, notice::UNCERTAIN, row.id, engine.now());
-            for button in [text::AGAIN, text::ARRIVED] {
-                press_here(engine, &row.room, &event_id, button).await?;
-            }
-            Ok(())
+            let about = (notice::UNCERTAIN, row.id);
+            ask(engine, &row.room, (&txn("uncertain"), &content), about, &[text::AGAIN, text::ARRIVED]).await
         }
         (_, Rung::Queued) if row.waiting => {
             let content = answer(row, text::waiting(language), "waiting");
@@ -154,6 +150,24 @@ async fn notify(engine: &Engine, row: &Sending, language: Language, change: &mut
         }
         _ => Ok(()),
     }
+}
+
+/// Asks something by a notice with buttons. What a button is for is known before it shows: nobody presses it in vain.
+async fn ask(
+    engine: &Engine,
+    room: &str,
+    (txn, content): (&str, &Value),
+    (kind, about): (&str, i64),
+    buttons: &[&str],
+) -> Told {
+    let event_id = engine.say(room, "m.room.message", txn, content).await?;
+    let mut change = Change::default();
+    notice::add(&mut change, engine.name(), &event_id, kind, about, engine.now());
+    engine.db().write(change).await.map_err(|error| HomeError::away(error.message))?;
+    for button in buttons {
+        press_here(engine, room, &event_id, button).await?;
+    }
+    Ok(())
 }
 
 /// Shows a button: a reaction that somebody else need only repeat.
@@ -190,19 +204,11 @@ async fn bury(engine: &Engine, dead: &Dead) -> Result<Told> {
         let content = json!({ "msgtype": "m.notice", "body": body, "dev.kontor.notice": "dead" });
         let replays = dead.replays.to_string();
         let txn = ids::note(engine.name(), &["dead", &dead.key, &replays]);
-        let said = async {
-            let event_id = engine.say(&room, "m.room.message", &txn, &content).await?;
-            press_here(engine, &room, &event_id, text::AGAIN).await?;
-            Ok(event_id)
-        };
-        match said.await {
-            Ok(event_id) => {
-                notice::add(&mut change, engine.name(), &event_id, notice::DEAD, dead.id, engine.now());
-            }
-            Err(error) => match given_up(engine, error) {
-                Ok(()) => {}
-                away => return Ok(away),
-            },
+        let asked = ask(engine, &room, (&txn, &content), (notice::DEAD, dead.id), &[text::AGAIN]).await;
+        if let Err(error) = asked
+            && let Err(away) = given_up(engine, error)
+        {
+            return Ok(Err(away));
         }
     }
     engine.db().write(change).await?;

@@ -1,6 +1,7 @@
 //! The bridge's door: the homeserver's transactions, the administrator's commands, and the network's hooks.
 //! Here and nowhere else in bridges are axum and status codes.
 
+mod accept;
 mod admin;
 mod appservice;
 mod health;
@@ -16,7 +17,6 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use kontor_model::{Code, Error, Result};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -55,13 +55,10 @@ pub(crate) async fn serve(engine: Arc<Engine>, listener: TcpListener, mut closin
         .route("/health/ready", get(health::ready))
         .fallback(hooks::hook)
         .with_state(door);
-    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let until = async move {
+    accept::serve(listener, routes, async move {
         let _ = closing.wait_for(|closing| *closing).await;
-    };
-    if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(until).await {
-        tracing::error!(%error, "The bridge's listener ended.");
-    }
+    })
+    .await;
 }
 
 impl Door {

@@ -8,6 +8,7 @@ use kontor_contacts::acts::Employee;
 use kontor_contacts::card::{Card, Patch, moved};
 use kontor_contacts::names;
 use kontor_contacts::news::News;
+use kontor_contacts::ulid::is_ulid;
 use kontor_model::{Code, Draft, Error, Language, Ms, Nid, Result};
 use kontor_store::Change;
 use kontor_store::contacts::conversations::{self, ConversationRow};
@@ -22,7 +23,11 @@ impl Flows {
     /// # Errors
     /// `NotFound` otherwise.
     pub async fn conversation(&self, by: &Caller<'_>, id: &str) -> Result<ConversationRow> {
-        let row = queue::one(&mut self.store.reader(), reader(by.requester)?, id).await?;
+        let who = reader(by.requester)?;
+        let row = match is_ulid(id) {
+            true => queue::one(&mut self.store.reader(), who, id).await?,
+            false => None,
+        };
         row.ok_or_else(|| Error::not_found("There is no such conversation."))
     }
 

@@ -19,23 +19,32 @@ use kontor_store::contacts::conversations::{self, ConversationRow};
 use ruma::{OwnedRoomId, OwnedUserId};
 use std::fmt;
 
-/// The answer of somebody who does not own the conversation.
+/// A message to the customer that was kept back.
 #[derive(Debug)]
-struct NotTheirs {
+struct KeptBack {
     conversation: String,
     backstage: String,
-    owner: String,
     sender: OwnedUserId,
     language: Language,
+    why: Why,
 }
 
-impl fmt::Display for NotTheirs {
+/// Why a message was kept back.
+#[derive(Debug)]
+enum Why {
+    /// The conversation belongs to somebody else.
+    Owned(String),
+    /// It is a command, which is the company's own business.
+    Command,
+}
+
+impl fmt::Display for KeptBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "conversation {} belongs to {}", self.conversation, self.owner)
+        write!(f, "a message in conversation {} was kept back: {:?}", self.conversation, self.why)
     }
 }
 
-impl std::error::Error for NotTheirs {}
+impl std::error::Error for KeptBack {}
 
 /// Who writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +75,21 @@ fn is_message(event: &Accepted) -> bool {
     let edits =
         content.relates_to.and_then(|relation| relation.rel_type).is_some_and(|how| how == "m.replace");
     content.msgtype.as_deref() != Some("m.notice") && !edits
+}
+
+/// Whether an event holds words that look like a command: those are for backstage, and the customer must
+/// never read one, nor a note that was mistyped.
+fn is_command(event: &Accepted) -> bool {
+    if !event.content.contains('!') {
+        return false;
+    }
+    let Ok(content) = serde_json::from_str::<super::commands::Content>(&event.content) else { return false };
+    let looks = |content: &super::commands::Content| {
+        // Of a file without a caption the body is its name.
+        let text = matches!(content.msgtype.as_deref(), Some("m.text" | "m.notice" | "m.emote"));
+        (text || content.filename.is_some()) && kontor_contacts::command::read(content.said()).is_some()
+    };
+    looks(&content) || content.new.as_deref().is_some_and(looks)
 }
 
 /// Whether an event reaches the customer, or would.
@@ -124,8 +148,17 @@ impl Flows {
     ) -> Result<()> {
         let sender = &event.pdu.sender;
         let user = self.store.name(sender.as_str()).await?;
+        if is_command(event) {
+            let message = "Commands work in the internal room only. Nothing was sent to the customer.";
+            return Err(kept_back(row, sender, Why::Command, message.to_owned()));
+        }
         if row.exclusive && row.assignee.is_some_and(|assignee| assignee != user) {
-            return Err(not_theirs(row, sender));
+            let owner = row.assignee_id.clone().unwrap_or_default();
+            let message = format!(
+                "This conversation belongs to {owner}: your message was not sent to the customer. Ask {owner}, or have \
+                 the conversation assigned to you."
+            );
+            return Err(kept_back(row, sender, Why::Owned(owner), message));
         }
         let answers = is_message(event);
         if row.assignee.is_none() && answers {
@@ -181,16 +214,17 @@ impl Flows {
         self.contacts.tell(chain.change(), &news, Some(event.pos.clone())).await
     }
 
-    /// Tells those backstage whose conversation it is, if that is why something was refused; once a minute
-    /// for each who tries.
-    pub(crate) async fn tell_whose_it_is(&self, error: &Error) {
-        let Some(cause) = error.cause.as_ref().and_then(|cause| cause.downcast_ref::<NotTheirs>()) else {
+    /// Tells those backstage why a message to the customer was kept back, if that is why something was
+    /// refused; once a minute for each who tries.
+    pub(crate) async fn tell_why_kept_back(&self, error: &Error) {
+        let Some(cause) = error.cause.as_ref().and_then(|cause| cause.downcast_ref::<KeptBack>()) else {
             return;
         };
-        let key = format!("whose {} {}", cause.sender, self.clock.now() / 60_000);
-        let text = whose(cause);
+        let word = if matches!(cause.why, Why::Command) { "command" } else { "whose" };
+        let key = format!("{word} {} {}", cause.sender, self.clock.now() / 60_000);
+        let text = explained(cause);
         if let Err(error) = self.say_backstage(&cause.conversation, &cause.backstage, &text, &key).await {
-            tracing::warn!(room.id = cause.backstage, error.cause = ?error, "nobody backstage was told whose conversation it is");
+            tracing::warn!(room.id = cause.backstage, error.cause = ?error, "nobody backstage was told why a message was kept back");
         }
     }
 
@@ -224,32 +258,42 @@ impl Flows {
     }
 }
 
-fn not_theirs(row: &ConversationRow, sender: &OwnedUserId) -> Error {
-    let owner = row.assignee_id.clone().unwrap_or_default();
-    let message = format!(
-        "This conversation belongs to {owner}: your message was not sent to the customer. Ask {owner}, or have the \
-         conversation assigned to you."
-    );
-    Error::forbidden(message).because(NotTheirs {
+fn kept_back(row: &ConversationRow, sender: &OwnedUserId, why: Why, message: String) -> Error {
+    Error::forbidden(message).because(KeptBack {
         conversation: row.id.clone(),
         backstage: row.backstage_id.clone(),
-        owner,
         sender: sender.clone(),
         language: row.language.as_deref().and_then(Language::of).unwrap_or_default(),
+        why,
     })
 }
 
-fn whose(cause: &NotTheirs) -> String {
-    let NotTheirs { owner, sender, .. } = cause;
-    match cause.language {
-        Language::English => {
+fn explained(cause: &KeptBack) -> String {
+    let KeptBack { sender, why, .. } = cause;
+    match (why, cause.language) {
+        (Why::Owned(owner), Language::English) => {
             format!("{sender}: your answer was not sent. The conversation belongs to {owner}.")
         }
-        Language::Polish => {
+        (Why::Owned(owner), Language::Polish) => {
             format!("{sender}: Twoja odpowiedź nie została wysłana. Rozmowę prowadzi {owner}.")
         }
-        Language::Ukrainian => {
+        (Why::Owned(owner), Language::Ukrainian) => {
             format!("{sender}: вашу відповідь не надіслано. Розмову веде {owner}.")
+        }
+        (Why::Command, Language::English) => {
+            format!(
+                "{sender}: your command was not sent to the customer. Commands belong here; !help tells which."
+            )
+        }
+        (Why::Command, Language::Polish) => {
+            format!(
+                "{sender}: Twoje polecenie nie trafiło do klienta. Polecenia wpisuj tutaj; !pomoc pokazuje jakie."
+            )
+        }
+        (Why::Command, Language::Ukrainian) => {
+            format!(
+                "{sender}: вашу команду клієнтові не надіслано. Пишіть команди тут; !допомога показує які."
+            )
         }
     }
 }

@@ -6,13 +6,17 @@
 //! changes. Rules about contacts themselves are the department's.
 
 mod acts;
+pub(crate) mod commands;
 mod door;
 pub(crate) mod entering;
+mod notes;
 mod rule;
 mod sweep;
 mod versions;
 pub mod webhooks;
+pub(crate) mod widget;
 
+pub use notes::Noted;
 pub(crate) use rule::{Kind, is_company_type, kind};
 pub use versions::Version;
 

@@ -24,7 +24,7 @@ impl Flows {
         self.move_members().await
     }
 
-    /// Brings members of channels into the rooms of its open conversations, and takes those out who are
+    /// Brings members of channels, and those who have a conversation, into the rooms of open conversations, and takes those out who are
     /// members no more.
     ///
     /// # Errors
@@ -38,6 +38,8 @@ impl Flows {
                 break;
             }
         }
+        let late = channels::missing_assignees(&mut self.store.reader(), STEP).await?;
+        self.each(&late, true).await?;
         if !self.store.has_leaving_members().await? {
             return Ok(());
         }

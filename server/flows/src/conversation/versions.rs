@@ -4,7 +4,8 @@
 use super::reader;
 use crate::Flows;
 use crate::caller::Caller;
-use kontor_model::{Error, Ms, Result};
+use kontor_model::{Error, Ms, Requester, Result, ids};
+use kontor_store::contacts::conversations::ConversationRow;
 use kontor_store::contacts::{channels, versions};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -39,39 +40,64 @@ impl Flows {
     ///
     /// # Errors
     /// `NotFound` for a conversation that the caller may not see; `Forbidden` for those who see it but do
-    /// not answer for it: administrators, the assignee and the members of its channel do.
+    /// not answer for it.
     pub async fn versions(&self, by: &Caller<'_>, id: &str, event_id: &str) -> Result<Vec<Version>> {
         let row = self.conversation(by, id).await?;
-        let who = reader(by.requester)?;
-        let mut answers = who.admin || row.assignee == Some(who.user);
-        if !answers {
-            let members = channels::members(&mut self.store.reader(), Some(&row.channel)).await?;
-            answers = members.iter().any(|member| member.user == who.user && !member.leaving);
-        }
-        if !answers {
-            let message = "Only those who answer for this conversation may read what was taken back in it.";
-            return Err(Error::forbidden(message));
-        }
-        // The trace comes first: what is not written down is not shown.
-        let change = self.contacts.plan_reading(&row, event_id, by.actor.clone()).await?;
-        self.store.submit(change).await?;
+        ids::storable_key(event_id, "event id")?;
+        self.trace_reading(by, &row, event_id).await?;
         let rows = versions::of_event(&mut self.store.reader(), row.room, event_id, MOST).await?;
         if rows.is_empty() {
             return Err(Error::not_found("There is no such event in this conversation."));
         }
-        let version = |row: versions::VersionRow| {
-            let content = row.content.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            let (redacted_ts, redacted_by) = row.hidden.unzip();
-            Ok(Version {
-                event_id: row.event_id,
-                kind: row.kind,
-                sender: row.sender,
-                sent_ts: row.sent_ts,
-                content: serde_json::from_slice(content).map_err(Error::internal)?,
-                redacted_ts,
-                redacted_by,
-            })
-        };
         rows.into_iter().map(version).collect()
     }
+
+    /// Everything that redactions took out of a customer's room, the last one first.
+    ///
+    /// # Errors
+    /// As [`Flows::versions`].
+    pub async fn taken_back(&self, by: &Caller<'_>, id: &str) -> Result<Vec<Version>> {
+        let row = self.conversation(by, id).await?;
+        self.trace_reading(by, &row, "*").await?;
+        let rows = versions::of_room(&mut self.store.reader(), row.room, MOST).await?;
+        rows.into_iter().map(version).collect()
+    }
+
+    /// Whether somebody answers for a conversation: administrators, whoever has it, and the members of its
+    /// channel do.
+    ///
+    /// # Errors
+    /// `Forbidden` for those who are no employees at all.
+    pub async fn answers_for(&self, by: &Requester, row: &ConversationRow) -> Result<bool> {
+        let who = reader(by)?;
+        if who.admin || row.assignee == Some(who.user) {
+            return Ok(true);
+        }
+        let members = channels::members(&mut self.store.reader(), Some(&row.channel)).await?;
+        Ok(members.iter().any(|member| member.user == who.user && !member.leaving))
+    }
+
+    /// Writes down that somebody reads what was hidden: what is not written down is not shown.
+    async fn trace_reading(&self, by: &Caller<'_>, row: &ConversationRow, event_id: &str) -> Result<()> {
+        if !self.answers_for(by.requester, row).await? {
+            let message = "Only those who answer for this conversation may read what was taken back in it.";
+            return Err(Error::forbidden(message));
+        }
+        let change = self.contacts.plan_reading(row, event_id, by.actor.clone()).await?;
+        self.store.submit(change).await.map(|_| ())
+    }
+}
+
+fn version(row: versions::VersionRow) -> Result<Version> {
+    let content = row.content.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let (redacted_ts, redacted_by) = row.hidden.unzip();
+    Ok(Version {
+        event_id: row.event_id,
+        kind: row.kind,
+        sender: row.sender,
+        sent_ts: row.sent_ts,
+        content: serde_json::from_slice(content).map_err(Error::internal)?,
+        redacted_ts,
+        redacted_by,
+    })
 }

@@ -81,6 +81,13 @@ fn token<S: Serializer>(token: &Option<SearchToken>, serializer: S) -> Result<S:
 
 type Rows = HashMap<(Nid, i64), Arc<EventRow>>;
 
+impl Answer {
+    /// The results, in their order.
+    pub fn events(&self) -> impl Iterator<Item = &VisibleEvent> {
+        self.results.iter().map(|found| &found.result)
+    }
+}
+
 impl Reading<'_> {
     /// The page that was asked for, of hits in their order.
     pub(super) async fn answer(&mut self, query: &Query, hits: Vec<Hit>) -> Result<Answer> {

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use kontor_contacts::claim::Claim;
 use kontor_contacts::consent::Consent;
 use kontor_contacts::opening::Opening;
+use kontor_contacts::ulid::is_ulid;
 use kontor_model::appservice::Service;
 use kontor_model::{Error, Result};
 use kontor_store::contacts::conversations::{self, ConversationRow};
@@ -89,6 +90,9 @@ impl Bridge {
     /// A conversation of one of the bridge's channels.
     async fn conversation(&self, app: &App, id: &str) -> Result<ConversationRow> {
         let unknown = || Error::not_found("There is no such conversation.");
+        if !is_ulid(id) {
+            return Err(unknown());
+        }
         let row = conversations::by_id(&mut app.store.reader(), id).await?.ok_or_else(unknown)?;
         app.flows.channel_of(&self.service, &row.channel).await.map_err(|_| unknown())?;
         Ok(row)

@@ -11,8 +11,7 @@ use kontor_contacts::card::{Card, Patch};
 use kontor_contacts::claim::Trust;
 use kontor_flows::caller;
 use kontor_flows::conversation::reader;
-use kontor_model::{Code, Error, Result};
-use kontor_store::contacts::{conversations, identities};
+use kontor_model::{Code, Error, Result, ids};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -31,7 +30,7 @@ pub fn routes(api: Api) -> Api {
     let summary = "Lists the contacts that the caller may see, oldest first.";
     let api = api.add(doc(Method::GET, path, summary).asking(PAGES), list);
     let path = "/_kontor/contacts/v1/contacts/{id}";
-    let summary = "Gives a contact with its fields, addresses, claims, consents and conversations; its version is the ETag.";
+    let summary = "Gives a contact with its fields, addresses, claims, consents, conversations, notes and tasks; its version is the ETag.";
     let api = api.add(doc(Method::GET, path, summary), get);
     let summary = "Changes a contact that is still at the version of If-Match.";
     api.add(doc(Method::PATCH, path, summary).taking::<Patch>(), patch)
@@ -107,6 +106,7 @@ pub(super) fn card(card: &Card) -> Map<String, Value> {
 async fn list(state: State, caller: Caller, Query(page): Query<Page>) -> Answer {
     let limit = page.limit()?;
     let after = page.from.as_deref().unwrap_or_default();
+    ids::storable_key(after, "parameter")?;
     let mut cards = state.contacts.cards(reader(&caller.requester)?, after, limit + 1).await?;
     let more = cut(&mut cards, limit);
     let next = cards.last().filter(|_| more).map(|card| card.contact.id.clone());
@@ -116,46 +116,34 @@ async fn list(state: State, caller: Caller, Query(page): Query<Page>) -> Answer 
 
 /// `GET /_kontor/contacts/v1/contacts/{id}`
 async fn get(state: State, caller: Caller, Path(id): Path<String>) -> Answer {
-    let found = state.contacts.card(reader(&caller.requester)?, &id).await?;
-    let mut told = card(&found);
-    let mut source = state.store.snapshot().await.map_err(ErrorResponse::from)?;
-    let claims = identities::claims(&mut source, &id).await?;
-    let claims: Vec<Value> = claims
-        .iter()
-        .map(|claim| {
-            json!({
-                "kind": claim.kind, "value": claim.value, "trust": Trust::word(claim.trust),
-                "source": claim.source, "since_ts": claim.since_ts,
-            })
+    let view = state.contacts.view(reader(&caller.requester)?, &id).await?;
+    let mut told = card(&view.card);
+    let claims = view.claims.iter().map(|claim| {
+        json!({
+            "kind": claim.kind, "value": claim.value, "trust": Trust::word(claim.trust),
+            "source": claim.source, "since_ts": claim.since_ts,
         })
-        .collect();
-    let addresses = identities::of_contact(&mut source, &id).await?;
-    let addresses: Vec<Value> = addresses
-        .iter()
-        .map(|address| {
-            json!({
-                "channel": address.channel, "account": address.account, "id_type": address.id_type,
-                "external_id": address.external_id, "state": address.state,
-                "conversation_id": address.conversation, "last_seen_ts": address.last_seen_ts,
-            })
+    });
+    let addresses = view.identities.iter().map(|address| {
+        json!({
+            "channel": address.channel, "account": address.account, "id_type": address.id_type,
+            "external_id": address.external_id, "state": address.state,
+            "conversation_id": address.conversation, "last_seen_ts": address.last_seen_ts,
         })
-        .collect();
-    let consents = identities::consents(&mut source, &id).await?;
-    let consents: Vec<Value> = consents
-        .iter()
-        .map(|consent| {
-            json!({
-                "purpose": consent.purpose, "state": consent.state, "text_version": consent.text_version,
-                "act": consent.act, "source": consent.source, "given_ts": consent.given_ts,
-            })
+    });
+    let consents = view.consents.iter().map(|consent| {
+        json!({
+            "purpose": consent.purpose, "state": consent.state, "text_version": consent.text_version,
+            "act": consent.act, "source": consent.source, "given_ts": consent.given_ts,
         })
-        .collect();
-    let rows = conversations::of_contact(&mut source, &id).await?;
-    told.insert("claims".to_owned(), claims.into());
-    told.insert("identities".to_owned(), addresses.into());
-    told.insert("consents".to_owned(), consents.into());
-    told.insert("conversations".to_owned(), rows.iter().map(conversation).collect());
-    Ok(tagged(respond::ok(&told), found.contact.version))
+    });
+    told.insert("claims".to_owned(), claims.collect());
+    told.insert("identities".to_owned(), addresses.collect());
+    told.insert("consents".to_owned(), consents.collect());
+    told.insert("conversations".to_owned(), view.conversations.iter().map(conversation).collect());
+    told.insert("notes".to_owned(), view.notes.iter().map(super::notes::note).collect());
+    told.insert("tasks".to_owned(), view.tasks.iter().map(super::notes::task).collect());
+    Ok(tagged(respond::ok(&told), view.card.contact.version))
 }
 
 fn tagged(mut response: Response, version: i64) -> Response {

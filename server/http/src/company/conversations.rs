@@ -98,6 +98,10 @@ async fn list(
         // Somebody without a name has nothing.
         Some(user) => Some(state.store.known_name(ids::user_id(user)?.as_str()).await?.unwrap_or(-1)),
     };
+    // What the archive could not even be asked for is nothing that there is.
+    for word in [&question.status, &question.channel, &question.contact, &page.from].into_iter().flatten() {
+        ids::storable_key(word, "parameter")?;
+    }
     let Question { status, unassigned, waiting, channel, contact, .. } = question;
     let wanted = Wanted { status, assignee, unassigned, channel, contact };
     let from = page.from.as_deref().unwrap_or_default();

@@ -9,6 +9,7 @@ mod bridge;
 mod cards;
 mod channels;
 mod conversations;
+mod notes;
 mod schema;
 mod webhooks;
 
@@ -40,7 +41,7 @@ pub fn routes(mut routes: Router<Arc<App>>, serve: &BTreeSet<Serve>) -> Router<A
 fn bridge_and_contacts(api: Api) -> Api {
     let api = bridge::routes(api);
     let api = cards::routes(api);
-    conversations::routes(api)
+    notes::routes(conversations::routes(api))
 }
 
 fn administration(api: Api) -> Api {

@@ -57,6 +57,28 @@ pub(super) fn check(config: &Config, tree: &Tree, problems: &mut Problems) {
     }
 }
 
+fn check_company(config: &Config, tree: &Tree, problems: &mut Problems) {
+    let zone = &config.company.time_zone;
+    if kontor_contacts::when::Calendar::of(zone).is_none() {
+        problems.add(
+            tree.place("company.time_zone"),
+            format!("\"{zone}\" is no time zone; a name such as \"Europe/Warsaw\" is expected."),
+        );
+    }
+    for (index, client) in config.company.card_clients.iter().enumerate() {
+        // It becomes part of a field of answers, where spaces, commas and semicolons have a meaning.
+        let safe = client.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-".contains(&byte));
+        let web = web_address(client).is_some_and(|url| url.path() == "/" && !client.ends_with('/'));
+        let program = client.strip_prefix("vector://").is_some_and(|rest| !rest.is_empty());
+        if !safe || !(web || program) {
+            problems.add(
+                tree.place(&format!("company.card_clients[{index}]")),
+                "the address of a client without a path is expected, such as \"https://app.element.io\".",
+            );
+        }
+    }
+}
+
 fn check_top(config: &Config, tree: &Tree, problems: &mut Problems) {
     if <&ServerName>::try_from(config.top.server_name.as_str()).is_err() {
         problems.add(
@@ -76,6 +98,7 @@ fn check_top(config: &Config, tree: &Tree, problems: &mut Problems) {
             "the name of a user is expected: small letters, digits, dots, underscores and hyphens.",
         );
     }
+    check_company(config, tree, problems);
     if let Some(address) = &config.top.public_base_url
         && web_address(address).is_none_or(|url| url.path() != "/" || url.query().is_some())
     {

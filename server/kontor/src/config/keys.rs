@@ -458,6 +458,16 @@ section! {
         /// Localpart of the company's own user, who makes the rooms of conversations and speaks in them for
         /// the server. Nobody can log in as it. Changing it later leaves the rooms of before with the old one.
         service_user: String = String::from("kontor");
+
+        /// The time zone in which moments are read and shown in conversations and on cards, such as
+        /// `Europe/Warsaw`.
+        time_zone: String = String::from("UTC");
+
+        /// Matrix clients on the web in which a customer's card is shown beside the conversation, by their
+        /// addresses, such as `https://app.element.io`; for Element's programs `vector://vector`. Nobody else
+        /// may show the card in a frame. When the list is empty, rooms get no such widget; the card opens
+        /// in the browser by its link all the same.
+        card_clients: Vec<String> = Vec::new(), example r#"["https://app.element.io"]"#;
     }
 }
 

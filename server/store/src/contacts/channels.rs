@@ -134,6 +134,20 @@ pub async fn missing<S: Source>(source: &mut S, service: Nid, limit: i64) -> Res
     source.all(sql, vec![service.into(), limit.into()]).await?.iter().map(moved).collect()
 }
 
+/// Those who have a conversation that is not closed and never were in one of its rooms: whoever gave it to
+/// them had no time left to bring them in. Closed accounts have nothing.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn missing_assignees<S: Source>(source: &mut S, limit: i64) -> Result<Vec<Move>> {
+    let sql = "SELECT r.room_id, n.text FROM conversation v JOIN account a ON a.user_nid = v.assignee_nid \
+               AND a.state <> 'deactivated' JOIN room r ON r.room_nid IN (v.room_nid, v.backstage_nid) \
+               JOIN name n ON n.nid = v.assignee_nid \
+               LEFT JOIN membership m ON m.room_nid = r.room_nid AND m.user_nid = v.assignee_nid \
+               WHERE v.assignee_nid IS NOT NULL AND v.status <> 'closed' AND m.membership IS NULL LIMIT $1";
+    source.all(sql, vec![limit.into()]).await?.iter().map(moved).collect()
+}
+
 /// Those who were taken out of channels, in rooms of the channel's conversations where they still are.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ pub mod cards;
 pub mod channels;
 pub mod conversations;
 pub mod identities;
+pub mod notes;
 pub mod queue;
 pub mod versions;
 pub mod webhooks;

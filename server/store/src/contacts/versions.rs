@@ -58,12 +58,24 @@ pub async fn of_event<S: Source>(
     source.all(sql, values).await?.iter().map(read).collect()
 }
 
+/// What redactions took out of a room, the last one first.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn of_room<S: Source>(source: &mut S, room: Nid, limit: i64) -> Result<Vec<VersionRow>> {
+    let sql = "SELECT e.event_id, e.type, s.text, e.origin_ts, w.ct, w.ts, a.text FROM event_version w \
+               JOIN event e ON e.event_nid = w.event_nid JOIN name s ON s.nid = e.sender_nid \
+               JOIN name a ON a.nid = w.actor_nid WHERE w.room_nid = $1 ORDER BY w.ts DESC, w.event_nid DESC LIMIT $2";
+    source.all(sql, vec![room.into(), limit.into()]).await?.iter().map(read).collect()
+}
+
 impl Change {
     /// Keeps what an event says before a redaction in the same change takes it out.
     pub fn keep_version(&mut self, event: Nid, actor: Nid, now: Ms) {
-        let sql = "INSERT INTO event_version (event_nid, n, ts, actor_nid, key_nid, nonce, ct) \
-                   SELECT b.event_nid, 1 + (SELECT count(*) FROM event_version o WHERE o.event_nid = $1), $2, $3, \
-                   b.key_nid, b.nonce, b.ct FROM event_body b WHERE b.event_nid = $1";
+        let sql = "INSERT INTO event_version (event_nid, n, room_nid, ts, actor_nid, key_nid, nonce, ct) \
+                   SELECT b.event_nid, 1 + (SELECT count(*) FROM event_version o WHERE o.event_nid = $1), \
+                   e.room_nid, $2, $3, b.key_nid, b.nonce, b.ct FROM event_body b \
+                   JOIN event e ON e.event_nid = b.event_nid WHERE b.event_nid = $1";
         self.run(sql, vec![event.into(), now.into(), actor.into()]);
     }
 }

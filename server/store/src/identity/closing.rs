@@ -60,6 +60,7 @@ impl Change {
         self.run("UPDATE account SET password_hash = NULL WHERE user_nid = $1", one(user));
         self.run("DELETE FROM login_token WHERE user_nid = $1", one(user));
         self.run("DELETE FROM openid_token WHERE user_nid = $1", one(user));
+        self.run("DELETE FROM page_session WHERE user_nid = $1", one(user));
         self.run("DELETE FROM threepid WHERE user_nid = $1", one(user));
         self.run("DELETE FROM dehydrated_device WHERE user_nid = $1", one(user));
         self.run("DELETE FROM delayed WHERE user_nid = $1", one(user));

@@ -83,7 +83,7 @@ impl Change {
     }
 
     /// Removes all devices of an account but `except`, as [`Change::remove_devices`]; their sessions must
-    /// end with the same change.
+    /// end with the same change. Pages that the account has open end as well.
     pub fn remove_all_devices(&mut self, user: Nid, except: Option<&str>) {
         let except = except.unwrap_or_default();
         self.remove_pushers_but(user, except);
@@ -92,6 +92,7 @@ impl Change {
         self.run(sql, vec![user.into(), except.into()]);
         let sql = "DELETE FROM device_seen WHERE user_nid = $1 AND device_id <> $2";
         self.run(sql, vec![user.into(), except.into()]);
+        self.run("DELETE FROM page_session WHERE user_nid = $1", vec![user.into()]);
         self.device_list_changed(user);
     }
 

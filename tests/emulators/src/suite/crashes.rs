@@ -44,11 +44,7 @@ pub async fn on_the_way_out(mut world: World) {
         assert!(world.die_and_rise(PATIENCE).await, "{step:?} was never reached");
         let asks = world.caps.uncertain == Uncertain::Ask && matches!(step, Step::Marked | Step::Answered);
         if asks {
-            let question = world
-                .until("the agent is asked", || async {
-                    world.notices("a", "uncertain").into_iter().nth(questions)
-                })
-                .await;
+            let question = world.question("a", questions).await;
             let key = if step == Step::Marked { "🔁" } else { "✅" };
             world.reacts(&room, question["event_id"].as_str().unwrap(), key);
         }

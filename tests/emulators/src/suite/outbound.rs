@@ -52,11 +52,7 @@ pub async fn an_answer_of_unknown_fate_is_resolved_or_asked_about(world: World) 
         let began = Instant::now();
         let event = world.home.says(&room, text);
         if world.caps.uncertain == Uncertain::Ask {
-            let question = world
-                .until("the agent is asked", || async {
-                    world.notices("a", "uncertain").into_iter().nth(questions)
-                })
-                .await;
+            let question = world.question("a", questions).await;
             assert!(began.elapsed() < Duration::from_secs(5), "asked after {:?}", began.elapsed());
             assert_eq!(question["content"]["m.relates_to"]["m.in_reply_to"]["event_id"], event.as_str());
             assert_eq!(world.rungs("a", &event).pop().as_deref(), Some("uncertain"));

@@ -21,6 +21,10 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 pub trait Emulated: Send + Sync {
     /// Where it is.
     fn url(&self) -> String;
+    /// What the channel calls a box of the control API.
+    fn external_id(&self, name: &str) -> String {
+        name.to_owned()
+    }
 }
 
 /// A channel that is put to the test, and what belongs to it.
@@ -34,6 +38,10 @@ pub trait Subject: Send + Sync {
     fn channel(&self, emulator: &str) -> Arc<dyn Channel>;
     /// The path of its hook; empty when it is asked for news instead.
     fn hook_path(&self) -> &'static str;
+    /// Parts of the names of scenarios that make no sense for this channel.
+    fn lacks(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// A new, empty database.
     async fn database(&self, folder: &Path) -> String;
 }
@@ -286,14 +294,33 @@ impl World {
         messages.filter_map(|event| event["content"]["body"].as_str().map(str::to_owned)).collect()
     }
 
+    /// The room of a conversation, once it was opened.
+    pub fn room(&self, lane: &str) -> Option<String> {
+        self.home.room(&self.emulator.external_id(lane))
+    }
+
     /// All events of a conversation's room.
     pub fn events(&self, lane: &str) -> Vec<Value> {
-        self.home.room(lane).map(|room| self.home.events(&room)).unwrap_or_default()
+        self.room(lane).map(|room| self.home.events(&room)).unwrap_or_default()
     }
 
     /// The notices of the bridge that are of this kind.
     pub fn notices(&self, lane: &str, kind: &str) -> Vec<Value> {
         self.events(lane).into_iter().filter(|event| event["content"]["dev.kontor.notice"] == kind).collect()
+    }
+
+    /// The question after this many others about what became of a message, once its buttons show.
+    pub async fn question(&self, lane: &str, before: usize) -> Value {
+        let asked = || async {
+            let question = self.notices(lane, "uncertain").into_iter().nth(before)?;
+            let about = |event: &Value| {
+                event["type"] == "m.reaction"
+                    && event["content"]["m.relates_to"]["event_id"] == question["event_id"]
+            };
+            let buttons = self.events(lane).into_iter().filter(about).count();
+            (buttons == 2).then_some(question)
+        };
+        self.until("the agent is asked", asked).await
     }
 
     /// The rungs that the room was told for an event, in order.
@@ -309,7 +336,7 @@ impl World {
     pub async fn opened(&self, lane: &str) -> String {
         self.writes(lane, &format!("open-{lane}"), "hello").await;
         self.until("a conversation is opened", || async {
-            self.home.room(lane).filter(|_| !self.shown(lane).is_empty())
+            self.room(lane).filter(|_| !self.shown(lane).is_empty())
         })
         .await
     }

@@ -1,0 +1,510 @@
+//! Commands that employees type backstage: done and answered in the transaction of the message that holds
+//! them, so each is done once, whatever crashes and however often the request comes.
+//!
+//! Like the door, this runs while the room's lane is held, and everything that others may have done meanwhile
+//! is a guard: when one fails, the command is built anew on what is there then.
+
+use super::reader;
+use super::rule::{Kind, kind};
+use crate::Flows;
+use crate::history::{Direction, PageRequest};
+use crate::search::{Order as SearchOrder, Request as SearchRequest};
+use kontor_contacts::acts::Employee;
+use kontor_contacts::command::{self, Act, Order, Whom};
+use kontor_contacts::told::Told;
+use kontor_contacts::view::{CardView, Telling, event_link};
+use kontor_contacts::words::{self, Words};
+use kontor_model::filter::EventFilter;
+use kontor_model::{Code, Draft, Error, Language, Ms, Requester, Result, ids};
+use kontor_rooms::{Accepted, Chain, VisibleEvent};
+use kontor_store::audit::Actor;
+use kontor_store::contacts::conversations::{self, ConversationRow};
+use kontor_store::contacts::{channels, queue};
+use ruma::{OwnedRoomId, OwnedUserId};
+use serde::Deserialize;
+use serde_json::json;
+
+/// Files that an answer tells.
+const FILES: usize = 10;
+/// Messages that an answer tells.
+const FOUND: u64 = 10;
+/// Letters of a message that an answer tells.
+const EXCERPT: usize = 160;
+/// An answer as text and as HTML together fits into an event, whatever its letters become in JSON.
+const LARGEST: usize = 24_000;
+
+/// Somebody who is to come into the rooms of a conversation once it is theirs.
+#[derive(Clone, Debug)]
+pub(crate) struct Entering {
+    pub user_id: OwnedUserId,
+    pub rooms: [String; 2],
+}
+
+/// What of a message matters here.
+#[derive(Deserialize)]
+pub(super) struct Content {
+    pub(super) msgtype: Option<String>,
+    pub(super) body: Option<String>,
+    /// Of a file, where its body is a caption.
+    pub(super) filename: Option<String>,
+    #[serde(rename = "m.new_content")]
+    pub(super) new: Option<Box<Content>>,
+    #[serde(rename = "m.mentions")]
+    mentions: Option<Mentions>,
+    #[serde(rename = "m.relates_to")]
+    relates_to: Option<Relation>,
+}
+
+#[derive(Deserialize)]
+struct Mentions {
+    #[serde(default)]
+    user_ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Relation {
+    rel_type: Option<String>,
+    event_id: Option<String>,
+    #[serde(rename = "m.in_reply_to")]
+    answers: Option<serde::de::IgnoredAny>,
+}
+
+impl Content {
+    /// What was said, without what it quotes.
+    pub(super) fn said(&self) -> &str {
+        let answers = self.relates_to.as_ref().is_some_and(|relation| relation.answers.is_some());
+        command::without_quotation(self.body.as_deref().unwrap_or_default(), answers)
+    }
+
+    fn is(&self, how: &str) -> bool {
+        self.relates_to.as_ref().is_some_and(|relation| relation.rel_type.as_deref() == Some(how))
+    }
+}
+
+/// A command on its way.
+struct Asked<'a> {
+    row: &'a ConversationRow,
+    event: &'a Accepted,
+    order: Order<'a>,
+    mentions: &'a [String],
+    by: &'a Requester,
+    telling: Telling<'a>,
+}
+
+impl Asked<'_> {
+    fn words(&self) -> &'static Words {
+        words::of(self.telling.language)
+    }
+
+    fn actor(&self) -> Actor {
+        Actor { user: Some(self.by.user), ..Actor::default() }
+    }
+
+    fn event(&self) -> (i64, &str) {
+        (self.event.nid, self.event.pdu.event_id.as_str())
+    }
+
+    fn entering(&self, user_id: OwnedUserId) -> Entering {
+        Entering { user_id, rooms: [self.row.room_id.clone(), self.row.backstage_id.clone()] }
+    }
+}
+
+/// A command that was done: what is answered, and who comes into the rooms.
+struct Obeyed {
+    told: Told,
+    entering: Option<Entering>,
+}
+
+impl From<Told> for Obeyed {
+    fn from(told: Told) -> Self {
+        Self { told, entering: None }
+    }
+}
+
+impl Flows {
+    /// Does what commands among new events of a backstage room ask for, and adds the answers. Gives who is
+    /// to come into the rooms afterwards.
+    ///
+    /// # Errors
+    /// `Unavailable` when the archive is gone; what an employee can correct is told in the answer.
+    pub(crate) async fn at_backstage(&self, chain: &mut Chain) -> Result<Vec<Entering>> {
+        let mut entering = Vec::new();
+        if kind(chain.head()) != Some(Kind::Backstage) {
+            return Ok(entering);
+        }
+        let company = self.identity.company_user_id()?;
+        for event in chain.events().to_vec() {
+            let Some(content) = read(&event).filter(|_| event.pdu.sender != company) else { continue };
+            let Some(order) = command::read(content.said()) else { continue };
+            let row = conversations::of_room(&mut self.store.reader(), chain.head().room).await?;
+            let Some(row) = row else { continue };
+            let language = self.language_of(&order, &row).await?;
+            let by = self.identity.person(event.pdu.sender.as_str()).await?;
+            let telling = Telling { language, calendar: &self.contacts.calendar, now: self.clock.now() };
+            let mentions = content.mentions.as_ref().map_or(&[][..], |mentions| &mentions.user_ids);
+            let asked = Asked { row: &row, event: &event, order, mentions, by: &by, telling };
+            let Obeyed { told, entering: comes } = self.obey(chain, &asked).await?;
+            entering.extend(comes);
+            let answer = answer(&told, &event, &content)?;
+            let draft = Draft::message("m.room.message", answer, company.clone(), self.clock.now());
+            self.push_all(chain, std::slice::from_ref(&draft), None).await?;
+        }
+        Ok(entering)
+    }
+
+    /// The language of whoever asks, as far as the command's word tells it, else the channel's.
+    async fn language_of(&self, order: &Order<'_>, row: &ConversationRow) -> Result<Language> {
+        if let Some(language) = order.language {
+            return Ok(language);
+        }
+        let channel = channels::by_id(&mut self.store.reader(), &row.channel).await?;
+        Ok(channel.and_then(|channel| Language::of(&channel.language)).unwrap_or_default())
+    }
+
+    async fn obey(&self, chain: &mut Chain, asked: &Asked<'_>) -> Result<Obeyed> {
+        let words = asked.words();
+        let Some(act) = asked.order.act else {
+            let told = words.unknown.replace("{word}", &excerpt(asked.order.word, 40));
+            return Ok(Told::sentence(told).into());
+        };
+        let who = reader(asked.by)?;
+        if act != Act::Help && queue::one(&mut self.store.reader(), who, &asked.row.id).await?.is_none() {
+            return Ok(Told::sentence(words.hidden).into());
+        }
+        let done = match act {
+            Act::Help => Ok(help(words).into()),
+            Act::Card => {
+                let view = self.contacts.view(who, &asked.row.contact).await?;
+                let link = self.card_link(&asked.row.id);
+                Ok(view.told(asked.telling, asked.row, &link).into())
+            }
+            Act::Mine => self.take(chain, asked).await,
+            Act::Assign => self.give(chain, asked).await,
+            Act::Status => self.change_status(chain, asked).await,
+            Act::Note | Act::Decision => self.write_down(chain, asked, act).await,
+            Act::Task => self.task(chain, asked).await,
+            Act::Done => self.done(chain, asked).await,
+            Act::Files => self.files(asked).await.map(Obeyed::from),
+            Act::Search => self.find_said(asked).await.map(Obeyed::from),
+        };
+        match done {
+            // What somebody can correct is said; a message is not lost for it.
+            Err(error) if matches!(error.code, Code::InvalidParam | Code::NotFound | Code::Forbidden) => {
+                Ok(Told::sentence(words.failed.replace("{why}", &error.message)).into())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn take(&self, chain: &mut Chain, asked: &Asked<'_>) -> Result<Obeyed> {
+        let words = asked.words();
+        match &asked.row.assignee_id {
+            Some(owner) if *owner == asked.by.user_id.as_str() => {
+                Ok(Told::sentence(words.yours_already).into())
+            }
+            Some(owner) => Ok(Told::sentence(words.taken.replace("{who}", owner)).into()),
+            None => self.assign_to(chain, asked, Some(asked.by.user_id.clone())).await,
+        }
+    }
+
+    async fn give(&self, chain: &mut Chain, asked: &Asked<'_>) -> Result<Obeyed> {
+        let mentioned = match asked.mentions {
+            [one] => Some(Whom::Named(one.trim_start_matches('@').to_owned())),
+            _ => None,
+        };
+        let to = match mentioned.or_else(|| command::whom(asked.order.rest)) {
+            Some(Whom::Nobody) => None,
+            Some(Whom::Speaker) => Some(asked.by.user_id.clone()),
+            Some(Whom::Named(name)) => match self.colleague(&name).await? {
+                Some(user_id) => Some(user_id),
+                None => return Ok(Told::sentence(asked.words().no_employee).into()),
+            },
+            None => return Ok(Told::sentence(asked.words().no_employee).into()),
+        };
+        self.assign_to(chain, asked, to).await
+    }
+
+    /// The employee that a name means, if there is one.
+    async fn colleague(&self, name: &str) -> Result<Option<OwnedUserId>> {
+        let user_id = match name.contains(':') {
+            true => ids::user_id(&format!("@{name}")).ok(),
+            false => ids::new_user_id(&name.to_lowercase(), &self.settings.server_name).ok(),
+        };
+        let Some(user_id) = user_id else { return Ok(None) };
+        match self.employee(&user_id).await {
+            Ok(_) => Ok(Some(user_id)),
+            Err(error) if matches!(error.code, Code::NotFound | Code::Forbidden) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn assign_to(
+        &self,
+        chain: &mut Chain,
+        asked: &Asked<'_>,
+        to: Option<OwnedUserId>,
+    ) -> Result<Obeyed> {
+        let words = asked.words();
+        let told = match &to {
+            None => words.unassigned.to_owned(),
+            Some(to) if *to == asked.by.user_id => words.yours.to_owned(),
+            Some(to) => words.assigned.replace("{who}", to.as_str()),
+        };
+        if asked.row.assignee_id.as_deref() != to.as_ref().map(|to| to.as_str()) {
+            let employee = match &to {
+                None => None,
+                Some(to) => {
+                    Some(Employee { user: self.store.name(to.as_str()).await?, user_id: to.as_str() })
+                }
+            };
+            self.contacts.plan_assignment(chain.change(), asked.row, employee, asked.actor()).await?;
+        }
+        Ok(Obeyed { told: Told::sentence(told), entering: to.map(|to| asked.entering(to)) })
+    }
+
+    async fn change_status(&self, chain: &mut Chain, asked: &Asked<'_>) -> Result<Obeyed> {
+        let words = asked.words();
+        let (word, rest) = asked.order.rest.split_once(char::is_whitespace).unwrap_or((asked.order.rest, ""));
+        let Some(status) = command::status(word) else {
+            return Ok(Told::sentence(words.status_how).into());
+        };
+        let until = match status {
+            "snoozed" => match self.contacts.calendar.moment(rest, asked.telling.now) {
+                Some(until) => Some(until),
+                None => return Ok(Told::sentence(words.moment_how).into()),
+            },
+            _ => None,
+        };
+        let change = self.contacts.plan_status(asked.row, status, until, asked.actor()).await?;
+        chain.change().join(change);
+        let after = ConversationRow { status: status.to_owned(), snoozed_until: until, ..asked.row.clone() };
+        let told = words.status_set.replace("{status}", &asked.telling.status(&after));
+        Ok(Told::sentence(told).into())
+    }
+
+    async fn write_down(&self, chain: &mut Chain, asked: &Asked<'_>, act: Act) -> Result<Obeyed> {
+        let words = asked.words();
+        let (kind, told) = if act == Act::Note { ("note", words.noted) } else { ("decision", words.decided) };
+        if asked.order.rest.is_empty() {
+            return Ok(what(asked, act).into());
+        }
+        kontor_contacts::notes::words(asked.order.rest)?;
+        self.contacts.plan_note(chain.change(), asked.row, asked.event(), kind, asked.actor()).await?;
+        Ok(Told::sentence(told).into())
+    }
+
+    async fn task(&self, chain: &mut Chain, asked: &Asked<'_>) -> Result<Obeyed> {
+        let words = asked.words();
+        if asked.order.rest.is_empty() {
+            let view = self.contacts.view(reader(asked.by)?, &asked.row.contact).await?;
+            let told = view.told_tasks(asked.telling);
+            let none = view.open_tasks().next().is_none();
+            return Ok(if none { Told::sentence(words.no_tasks) } else { told }.into());
+        }
+        let task = command::task(asked.order.rest);
+        kontor_contacts::notes::words(&task.text)?;
+        let named = match (asked.mentions, task.whom) {
+            ([one], _) => Some(one.trim_start_matches('@').to_owned()),
+            (_, whom) => whom,
+        };
+        let assignee = match named {
+            None => None,
+            Some(name) => match self.colleague(&name).await? {
+                Some(user_id) => Some(self.store.name(user_id.as_str()).await?),
+                None => return Ok(Told::sentence(words.no_employee).into()),
+            },
+        };
+        let due = match &task.until {
+            None => None,
+            Some(until) => match self.contacts.calendar.due(until, asked.telling.now) {
+                Some(due) => Some(due),
+                None => return Ok(Told::sentence(words.moment_how).into()),
+            },
+        };
+        let to = (assignee, due);
+        self.contacts.plan_task(chain.change(), asked.row, asked.event(), to, asked.actor()).await?;
+        let until = due.map(|due| format!(" ({} {})", words.until, self.contacts.calendar.shown(due)));
+        Ok(Told::sentence(format!("{}{}", words.task_added, until.unwrap_or_default())).into())
+    }
+
+    async fn done(&self, chain: &mut Chain, asked: &Asked<'_>) -> Result<Obeyed> {
+        let words = asked.words();
+        let number = asked.order.rest.trim_end_matches('.').parse().unwrap_or(0);
+        let task = self.task_of(&asked.row.id, number).await?.filter(|task| task.row.done.is_none());
+        let Some(task) = task else { return Ok(Told::sentence(words.no_task).into()) };
+        self.contacts.plan_done(chain.change(), asked.row, &task, true, asked.actor()).await?;
+        let told = words.task_done.replace("{task}", &excerpt(&task.text, EXCERPT));
+        Ok(Told::sentence(told).into())
+    }
+
+    /// The newest files of both rooms, as far as the asker reads them.
+    async fn files(&self, asked: &Asked<'_>) -> Result<Told> {
+        let words = asked.words();
+        let filter = EventFilter {
+            types: Some(vec!["m.room.message".to_owned(), "m.sticker".to_owned()]),
+            contains_url: Some(true),
+            ..EventFilter::default()
+        };
+        let mut told: Vec<(Ms, String, String)> = Vec::new();
+        for room in [&asked.row.room_id, &asked.row.backstage_id] {
+            let room_id = OwnedRoomId::try_from(room.as_str()).map_err(Error::internal)?;
+            let direction = Direction::Backward;
+            let request =
+                PageRequest { from: None, to: None, direction, limit: FILES, filter: filter.clone() };
+            let page = match self.messages(asked.by, &room_id, &request).await {
+                Ok(page) => page,
+                Err(error) if error.code == Code::Forbidden => continue,
+                Err(error) => return Err(error),
+            };
+            for event in &page.chunk {
+                let row = event.row();
+                let name = said(event, EXCERPT);
+                let line =
+                    format!("{name} · {}, {}", row.sender, self.contacts.calendar.shown(row.origin_ts));
+                told.push((row.origin_ts, line, event_link(room, &row.event_id)));
+            }
+        }
+        if told.is_empty() {
+            return Ok(Told::sentence(words.no_files));
+        }
+        told.sort_by_key(|(ts, ..)| std::cmp::Reverse(*ts));
+        let title = Told::default().title(words.files);
+        let lines = told.into_iter().take(FILES);
+        Ok(lines.fold(title, |answer, (_, line, link)| answer.linked(line, words.show, link)))
+    }
+
+    /// Messages with some words in the rooms of the contact's conversations, as far as the asker reads them.
+    async fn find_said(&self, asked: &Asked<'_>) -> Result<Told> {
+        let words = asked.words();
+        if asked.order.rest.is_empty() {
+            return Ok(what(asked, Act::Search));
+        }
+        let rows = conversations::of_contact(&mut self.store.reader(), &asked.row.contact).await?;
+        let rooms = rows.into_iter().flat_map(|row| [row.room_id, row.backstage_id]).collect();
+        let request = SearchRequest {
+            term: asked.order.rest.to_owned(),
+            filter: EventFilter {
+                rooms: Some(rooms),
+                types: Some(vec!["m.room.message".to_owned()]),
+                not_senders: vec![self.identity.company_user_id()?.to_string()],
+                limit: Some(FOUND * 2),
+                ..EventFilter::default()
+            },
+            order: SearchOrder::Recent,
+            ..SearchRequest::default()
+        };
+        let answer = self.search(asked.by, &request).await?;
+        // The question itself holds the words.
+        let questions = |event: &&VisibleEvent| {
+            let order = serde_json::from_str::<Content>(event.content().get()).ok();
+            let act = order.and_then(|content| command::read(content.said()).and_then(|order| order.act));
+            act != Some(Act::Search)
+        };
+        let found: Vec<&VisibleEvent> = answer.events().filter(questions).take(FOUND as usize).collect();
+        if found.is_empty() {
+            return Ok(Told::sentence(words.nothing_found));
+        }
+        let told = Told::default().title(words.found);
+        Ok(found.into_iter().fold(told, |told, event| {
+            let row = event.row();
+            let room = event.room_id().unwrap_or_default();
+            let moment = self.contacts.calendar.shown(row.origin_ts);
+            let line = format!("{} · {}, {moment}", said(event, EXCERPT), row.sender);
+            told.linked(line, words.show, event_link(room, &row.event_id))
+        }))
+    }
+
+    /// Brings those into the rooms of a conversation whose it is now; what fails is left to the sweep.
+    pub(crate) async fn bring_in_all(&self, entering: Vec<Entering>) {
+        for Entering { user_id, rooms } in entering {
+            for room in &rooms {
+                let moved = match OwnedRoomId::try_from(room.as_str()) {
+                    Ok(room_id) => Box::pin(self.bring_in(&room_id, &user_id)).await,
+                    Err(error) => Err(Error::internal(error)),
+                };
+                if let Err(error) = moved {
+                    tracing::warn!(
+                        room.id = %room, user.id = %user_id, error.cause = ?error,
+                        "Whoever has a conversation was not brought into its room; trying again later."
+                    );
+                }
+            }
+        }
+    }
+
+    /// A card for a page.
+    ///
+    /// # Errors
+    /// `NotFound` for what the reader may not see.
+    pub async fn card_view(&self, by: &Requester, contact: &str) -> Result<CardView> {
+        self.contacts.view(reader(by)?, contact).await
+    }
+}
+
+/// A message that may be a command: a text that is no edit.
+fn read(event: &Accepted) -> Option<Content> {
+    if event.pdu.kind.to_string() != "m.room.message" || event.pdu.state_key.is_some() {
+        return None;
+    }
+    // Almost everything that is said is no command.
+    if !event.content.contains('!') {
+        return None;
+    }
+    let content: Content = serde_json::from_str(&event.content).ok()?;
+    (content.msgtype.as_deref() == Some("m.text") && !content.is("m.replace")).then_some(content)
+}
+
+/// The beginning of a text.
+fn excerpt(text: &str, letters: usize) -> String {
+    let mut rest = text.chars();
+    let mut short: String = rest.by_ref().take(letters).collect();
+    if rest.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// What an event says, on one line.
+fn said(event: &VisibleEvent, letters: usize) -> String {
+    let content = serde_json::from_str::<Content>(event.content().get()).ok();
+    let words = content.map(|content| content.filename.clone().unwrap_or_else(|| content.said().to_owned()));
+    let words = words.unwrap_or_default();
+    excerpt(&words.split_whitespace().collect::<Vec<_>>().join(" "), letters)
+}
+
+fn help(words: &Words) -> Told {
+    let told = Told::default().title(words.help_title);
+    words.help.iter().fold(told, |told, (command, what)| told.item(format!("{command} — {what}")))
+}
+
+/// The answer to a command without the words that it needs.
+fn what(asked: &Asked<'_>, act: Act) -> Told {
+    let words = asked.words();
+    let is = |example: &&&str| command::read(example).is_some_and(|order| order.act == Some(act));
+    let example = words.help.iter().map(|(example, _)| example).find(is).copied().unwrap_or_default();
+    Told::sentence(words.what.replace("{example}", example))
+}
+
+/// The message that answers a command, in the same thread.
+fn answer(told: &Told, event: &Accepted, content: &Content) -> Result<ruma::CanonicalJsonObject> {
+    let (mut body, html) = (told.plain(), told.html());
+    let mut relation = json!({ "m.in_reply_to": { "event_id": event.pdu.event_id } });
+    if let (true, Some(relates_to), Some(fields)) =
+        (content.is("m.thread"), &content.relates_to, relation.as_object_mut())
+    {
+        fields.insert("rel_type".to_owned(), "m.thread".into());
+        fields.insert("event_id".to_owned(), relates_to.event_id.clone().into());
+        fields.insert("is_falling_back".to_owned(), true.into());
+    }
+    let whole = body.len() + html.len() <= LARGEST;
+    if !whole && body.len() > LARGEST {
+        body = excerpt(&body, LARGEST / 4);
+    }
+    let mut answer =
+        json!({ "msgtype": "m.notice", "body": body, "m.mentions": {}, "m.relates_to": relation });
+    if let (true, Some(fields)) = (whole, answer.as_object_mut()) {
+        fields.insert("format".to_owned(), "org.matrix.custom.html".into());
+        fields.insert("formatted_body".to_owned(), html.into());
+    }
+    kontor_model::json::event_content(&serde_json::value::to_raw_value(&answer).map_err(Error::internal)?)
+}
