@@ -1,5 +1,5 @@
 //! Claims about conversations with customers: their rooms, the backstage rule, commands, what is kept,
-//! the queue, the company API and webhooks.
+//! the queue, the company API, whose arrivals are, and webhooks.
 
 mod api;
 mod backstage;
@@ -8,6 +8,7 @@ mod kept;
 mod opening;
 mod page;
 mod queue;
+mod resolution;
 mod size;
 mod support;
 mod webhooks;

@@ -5,6 +5,7 @@
 //! served and what is documented cannot differ.
 
 mod api;
+mod arrivals;
 mod bridge;
 mod cards;
 mod channels;
@@ -41,7 +42,7 @@ pub fn routes(mut routes: Router<Arc<App>>, serve: &BTreeSet<Serve>) -> Router<A
 fn bridge_and_contacts(api: Api) -> Api {
     let api = bridge::routes(api);
     let api = cards::routes(api);
-    notes::routes(conversations::routes(api))
+    notes::routes(arrivals::routes(conversations::routes(api)))
 }
 
 fn administration(api: Api) -> Api {

@@ -6,6 +6,8 @@ pub mod conversations;
 pub mod identities;
 pub mod notes;
 pub mod queue;
+pub mod resolution;
+pub mod suggestions;
 pub mod versions;
 pub mod webhooks;
 

@@ -1,0 +1,76 @@
+//! The rules that attaching and merging share: when names agree, when two contacts may be one.
+
+use super::{Arrival, Holders, Medium, Person};
+use crate::keys::name::{Likeness, Name, compare};
+use crate::keys::{Key, Nature};
+
+/// A key that more contacts than these hold belongs to nobody in particular.
+pub const MOST_HOLDERS: usize = 3;
+
+/// How a name stands to those of a contact: agreement in full outweighs everything, then a contradiction,
+/// since a first name alone agrees with many.
+pub fn likeness(name: &Name, names: &[Name]) -> Likeness {
+    let (mut compatible, mut conflict) = (false, false);
+    for known in names {
+        match compare(name, known) {
+            Likeness::Same => return Likeness::Same,
+            Likeness::Compatible => compatible = true,
+            Likeness::Conflict => conflict = true,
+            Likeness::Unknown => {}
+        }
+    }
+    match (conflict, compatible) {
+        (true, _) => Likeness::Conflict,
+        (false, true) => Likeness::Compatible,
+        _ => Likeness::Unknown,
+    }
+}
+
+/// How the names of two contacts stand to one another.
+pub fn likeness_of(a: &[Name], b: &[Name]) -> Likeness {
+    let mut least = Likeness::Unknown;
+    let mut best = Likeness::Conflict;
+    for name in a.iter().filter(|name| name.speaks()) {
+        let found = likeness(name, b);
+        if found == Likeness::Same {
+            return Likeness::Same;
+        }
+        if found == Likeness::Conflict {
+            least = Likeness::Conflict;
+        }
+        best = best.max(found);
+    }
+    if least == Likeness::Conflict { least } else { best.max(least) }
+}
+
+/// Whether a key may attach or merge by itself.
+pub fn is_free(key: &Key, holders: &Holders) -> bool {
+    key.nature == Nature::Personal && !holders.contested && holders.contacts.len() <= MOST_HOLDERS
+}
+
+/// Whether an arrival's id is a second one in a place where people have one.
+pub fn second_id(arrival: &Arrival, person: &Person) -> bool {
+    matches!(arrival.medium, Medium::Account | Medium::Number)
+        && person.places.iter().any(|(place, id)| *place == arrival.place && *id != arrival.external_id)
+}
+
+/// Whether two contacts have different ids in one place.
+pub fn two_ids(a: &Person, b: &Person) -> bool {
+    let differs = |(place, id): &(String, String)| {
+        let mut same_place = b.places.iter().filter(|(other, _)| other == place).peekable();
+        same_place.peek().is_some() && !same_place.any(|(_, other)| other == id)
+    };
+    a.places.iter().any(differs)
+}
+
+/// Whether two contacts may be merged without a person's decision, given that a free key joins them.
+pub fn may_merge(a: (&str, &Person), b: (&str, &Person), proven: bool) -> bool {
+    let forbidden =
+        a.1.others.iter().any(|other| other == b.0) || b.1.others.iter().any(|other| other == a.0);
+    let agrees = match likeness_of(&a.1.names, &b.1.names) {
+        Likeness::Same => true,
+        Likeness::Compatible | Likeness::Unknown => proven,
+        Likeness::Conflict => false,
+    };
+    !forbidden && agrees && !two_ids(a.1, b.1) && !(a.1.customer && b.1.customer)
+}
