@@ -89,7 +89,7 @@ impl House {
     #[track_caller]
     fn one(told: (Vec<Value>, Vec<Value>), answer: &Value) -> Value {
         let (mut events, messages) = told;
-        assert_eq!((events.len(), messages.len()), (1, 0), "{events:?} {messages:?}");
+        assert_eq!((events.len(), messages.len()), (1, 0), "{events:?} {messages:?}, but {answer}");
         let event = events.remove(0);
         assert_eq!(event["event_id"], answer["event_id"]);
         event

@@ -58,15 +58,6 @@ impl Drop for Demo {
     }
 }
 
-/// The first of three ports in a row that nobody listens on.
-fn three_ports() -> u16 {
-    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    (0..200)
-        .map(|_| harness::free_port())
-        .find(|port| (0..3).all(|more| free(port + more)))
-        .expect("three ports")
-}
-
 fn all_are_free(port: u16) -> bool {
     (0..3).all(|more| TcpListener::bind(("127.0.0.1", port + more)).is_ok())
 }
@@ -116,7 +107,7 @@ async fn room_with(http: &reqwest::Client, demo: &Demo, token: &str, text: &str)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demonstration_shows_it_all_goes_on_after_a_restart_and_leaves_nothing_running() {
-    let (scratch, port, http) = (Scratch::new("demo"), three_ports(), client());
+    let (scratch, port, http) = (Scratch::new("demo"), harness::free_ports(3), client());
     let folder = scratch.path().join("data");
     let mut demo = Demo::start(&folder, port);
     let shop = http.get(demo.url(2, "/")).send().await.unwrap().text().await.unwrap();

@@ -45,7 +45,7 @@ pub use postgres::{Cluster, StopMode};
 pub use recorder::Recorder;
 pub use response::Response;
 pub use scratch::Scratch;
-pub use server::{Server, binary, free_port, program};
+pub use server::{Server, binary, free_port, free_ports, program};
 pub use shared::other_homeserver;
 pub use wait::{DEADLINE, eventually, wait_until};
 

@@ -291,20 +291,23 @@ pub(crate) fn signal(pid: u32, name: &str) {
     let _ = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
 }
 
-/// A loopback port that nobody listens on. From below the range out of which the kernel serves
-/// outgoing connections, or a client of another test might sit on it a moment later.
+/// A loopback port that nobody listens on, and that no other test of this process is given.
 pub fn free_port() -> u16 {
+    free_ports(1)
+}
+
+/// The first of `count` such ports in a row. From below the range out of which the kernel serves
+/// outgoing connections, or a client of another test might sit on one a moment later.
+pub fn free_ports(count: u16) -> u16 {
     const FIRST: u16 = 12_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 200).unwrap_or_default() * 100;
-    for _ in 0..COUNT {
-        let port = FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no free port on loopback");
+    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    (0..COUNT)
+        .map(|_| FIRST + start.wrapping_add(NEXT.fetch_add(count, Ordering::Relaxed)) % COUNT)
+        .find(|first| (0..count).all(|more| free(first + more)))
+        .expect("free ports on loopback")
 }
 
 /// The `kontor` to test: `$KONTOR_BIN`, or the one built last beside this test.

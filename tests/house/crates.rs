@@ -52,6 +52,9 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "kontor-media",
             "kontor-flows",
             "kontor-http",
+            // `kontor bridge` runs them as processes of their own.
+            "kontor-bridge-kit",
+            "kontor-bridge-webchat",
         ],
     ),
     ("kontorctl", &["kontor-model"]),

@@ -2,10 +2,11 @@
 
 use crate::app::App;
 use crate::error::ErrorResponse;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::BytesMut;
+use http_body_util::BodyExt;
 use kontor_identity::presence::Sign;
 use kontor_model::{Code, Error, Requester};
 use kontor_store::audit::Actor;
@@ -55,23 +56,39 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
 /// Time for the body of a request that is not an upload.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What of a body that is too large is still read, and dropped: whoever sends all of a request before
+/// reading would otherwise find the connection closed instead of an answer.
+const LINGER: usize = 8 << 20;
 
 /// Reads a body of at most the configured size, whether its length was announced or not.
 ///
 /// # Errors
-/// `TooLarge` as soon as the limit is passed; `BadJson` when the peer goes away.
+/// `TooLarge` beyond the limit; `NotJson` when the peer goes away or takes too long.
 pub async fn bounded(request: Request, limit: usize) -> Result<Bytes, Error> {
-    let arriving = tokio::time::timeout(PATIENCE, Limited::new(request.into_body(), limit).collect());
-    let Ok(arrived) = arriving.await else {
-        return Err(Error::new(Code::NotJson, "The request took too long to arrive."));
-    };
-    match arrived {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(cause) if cause.is::<LengthLimitError>() => {
-            Err(Error::new(Code::TooLarge, "The request is larger than this server allows."))
-        }
-        Err(cause) => Err(Error::new(Code::NotJson, "The request ended early.").because(cause)),
+    let arrived = tokio::time::timeout(PATIENCE, collected(request.into_body(), limit)).await;
+    arrived.unwrap_or_else(|_| Err(Error::new(Code::NotJson, "The request took too long to arrive.")))
+}
+
+async fn collected(mut body: axum::body::Body, limit: usize) -> Result<Bytes, Error> {
+    let too_large = || Error::new(Code::TooLarge, "The request is larger than this server allows.");
+    let most = limit.saturating_add(LINGER);
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
     }
+    let (mut kept, mut read) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let ended = |cause| Error::new(Code::NotJson, "The request ended early.").because(cause);
+        let Ok(data) = frame.map_err(ended)?.into_data() else { continue };
+        read += data.len();
+        if read <= limit {
+            kept.extend_from_slice(&data);
+        } else if read > most {
+            return Err(too_large());
+        } else {
+            kept = BytesMut::new();
+        }
+    }
+    if read > limit { Err(too_large()) } else { Ok(kept.freeze()) }
 }
 
 /// A JSON body. Whatever the content type says: clients disagree about it.

@@ -18,7 +18,9 @@ CREATE TABLE stream_log (
     position BIGINT PRIMARY KEY,
     stream BIGINT NOT NULL,
     room_nid BIGINT,
-    user_nid BIGINT
+    user_nid BIGINT,
+    -- On the first row of each of PostgreSQL's transactions, by which a lost COMMIT is asked about.
+    mark BIGINT
 );
 
 -- User ids and state keys, text once.

@@ -40,29 +40,24 @@ impl Dialect {
         }
     }
 
-    /// Newest position and an identity of the transaction, by which a lost COMMIT is asked about;
-    /// on PostgreSQL also tells the other processes if there is something to tell (delivered with the
-    /// commit).
+    /// Newest position; on PostgreSQL also tells the other processes if there is something to tell
+    /// (delivered with the commit).
     pub fn newest_position(self, tells: bool) -> &'static str {
         match self {
-            Self::Sqlite => "SELECT coalesce(max(position), 0), '' FROM stream_log",
-            Self::Postgres if !tells => {
-                "SELECT coalesce(max(position), 0), pg_current_xact_id()::text FROM stream_log"
+            Self::Postgres if tells => {
+                "SELECT coalesce(max(position), 0), (SELECT count(*) FROM (SELECT pg_notify('kontor', '')) told) FROM stream_log"
             }
-            Self::Postgres => {
-                "SELECT coalesce(max(position), 0), pg_current_xact_id()::text, \
-                 (SELECT count(*) FROM (SELECT pg_notify('kontor', '')) told) FROM stream_log"
-            }
+            _ => "SELECT coalesce(max(position), 0) FROM stream_log",
         }
     }
 
-    /// Tells whether the transaction `$1` was committed, if the database remembers such things.
+    /// Tells whether the transaction was committed whose first row of the log is at `$1` with the mark `$2`;
+    /// `None` where a COMMIT's answer cannot be lost. Not by the transaction's number: what a crash of the
+    /// database takes leaves its number to a later one.
     pub fn was_committed(self) -> Option<&'static str> {
         match self {
             Self::Sqlite => None,
-            Self::Postgres => Some(
-                "SELECT CASE WHEN pg_xact_status(CAST($1 AS xid8)) = 'committed' THEN 1::bigint ELSE 0::bigint END",
-            ),
+            Self::Postgres => Some("SELECT count(*) FROM stream_log WHERE position = $1 AND mark = $2"),
         }
     }
 

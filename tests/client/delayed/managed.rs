@@ -20,8 +20,8 @@ both_databases!(
 async fn a_cancelled_event_never_comes(server: Homeserver) {
     let alice = server.register("alice").await;
     let room = alice.create_room(json!({})).await;
-    let cancelled = name(delay(&alice, &room, "cancelled", 400).await);
-    name(delay(&alice, &room, "kept", 800).await);
+    let cancelled = name(delay(&alice, &room, "cancelled", 3_000).await);
+    name(delay(&alice, &room, "kept", 3_300).await);
     manage(&alice, &cancelled, "cancel").await.ok();
     assert_eq!(arrive(&alice, &room, 1).await, [json!({ "body": "kept" })]);
     let told = one(&alice, &cancelled).await.ok();

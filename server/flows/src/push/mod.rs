@@ -152,6 +152,10 @@ impl<'a> Leader<'a> {
         let audience = Audience::default();
         let written = kept.unwrap_or_default();
         let mut leader = Self { flows, delivery, registry, audience, place, written };
+        if kept.is_none() {
+            // What comes from now on is owed, also if this process ends before it tells anything.
+            leader.write(place, Vec::new()).await?;
+        }
         leader.pay_debts().await?;
         Ok(leader)
     }
@@ -323,9 +327,13 @@ impl<'a> Leader<'a> {
         let (done, debts) = self.delivery.lanes().settle(self.place);
         let told = self.delivery.told_something();
         let far = done.0 - self.written.0 > STRIDE && !self.registry.is_empty();
-        if debts.is_empty() && (done <= self.written || !(told || far || at_once || self.written == Pos(0))) {
+        if debts.is_empty() && (done <= self.written || !(told || far || at_once)) {
             return Ok(());
         }
+        self.write(done, debts).await
+    }
+
+    async fn write(&mut self, done: Pos, debts: Vec<lanes::Debt>) -> Result<()> {
         let mut change = Change::default();
         for ((user, app_id, pushkey), owed) in debts {
             change.owe_pusher(user, &app_id, &pushkey, owed);

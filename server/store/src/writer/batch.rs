@@ -11,6 +11,9 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor, Row
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+/// How often is asked, each half a second, what became of a transaction.
+const ASKS: usize = 40;
+
 /// What became of one change of a committed batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -73,6 +76,8 @@ impl From<Error> for Failure {
 /// Statement texts that are built here, built once, for one process.
 pub(super) struct Statements {
     process: Nid,
+    /// Transactions so far.
+    written: i64,
     inserts: HashMap<(Table, usize), Arc<str>>,
     rooms: HashMap<usize, Arc<str>>,
     log: HashMap<usize, Arc<str>>,
@@ -84,11 +89,18 @@ impl Statements {
     pub fn of(process: Nid) -> Self {
         Self {
             process,
+            written: 0,
             inserts: HashMap::new(),
             rooms: HashMap::new(),
             log: HashMap::new(),
             rendered: HashMap::new(),
         }
+    }
+
+    /// What no other transaction of any process is marked with.
+    fn mark(&mut self) -> i64 {
+        self.written = (self.written + 1) % (1 << 24);
+        (self.process << 24) | self.written
     }
 
     fn rendered(&mut self, dialect: Dialect, sql: &'static str) -> Arc<str> {
@@ -138,10 +150,15 @@ async fn write_on(
         }
     }
     rooms(&mut tx, dialect, statements, changes, &mut alive).await?;
+    if changes.iter().zip(&alive).any(|(change, alive)| !alive && needs_own_transaction(change)) {
+        // It is alone here, and what its guards wrote goes with its step.
+        return Err(Failure::Refused(conflict()));
+    }
     let survivors = || changes.iter().zip(&alive).filter(|(_, alive)| **alive).map(|(change, _)| *change);
     let tells = survivors().any(|change| !change.log.is_empty());
-    let (newest, identity) = newest(&mut tx, dialect, tells).await?;
-    let firsts = positions(&mut tx, statements, newest, survivors()).await?;
+    let newest = newest(&mut tx, dialect, tells).await?;
+    let mark = dialect.was_committed().map(|_| statements.mark());
+    let firsts = positions(&mut tx, statements, newest, mark, survivors()).await?;
     for (change, first) in survivors().zip(&firsts) {
         for Guard { sql, values } in &change.statements {
             let sql = statements.rendered(dialect, sql);
@@ -149,7 +166,8 @@ async fn write_on(
         }
     }
     inserts(&mut tx, statements, survivors().zip(firsts.iter().copied())).await?;
-    commit(tx, pool, dialect, &identity).await?;
+    let place = mark.filter(|_| tells).map(|mark| (newest + 1, mark));
+    commit(tx, pool, dialect, place).await?;
     let last = newest + survivors().map(|change| change.log.len() as i64).sum::<i64>();
     let mut firsts = firsts.into_iter();
     let verdict = |(change, alive): (&&Change, &bool)| {
@@ -163,20 +181,23 @@ async fn write_on(
     Ok(changes.iter().zip(&alive).map(verdict).collect())
 }
 
-/// Commits; when the answer is lost, asks the database what became of it.
+/// Commits; when the answer is lost, asks the database what became of it, by the place and the mark of the
+/// transaction's first row of the log.
 async fn commit(
     tx: Transaction<'_, sqlx::Any>,
     pool: &AnyPool,
     dialect: Dialect,
-    identity: &str,
+    place: Option<(i64, i64)>,
 ) -> Outcome<()> {
     let Err(failure) = tx.commit().await.map_err(Failure::from) else { return Ok(()) };
     let (Failure::Lost(error), Some(sql)) = (&failure, dialect.was_committed()) else {
         return Err(failure);
     };
     tracing::warn!(error.cause = ?error, "the connection was lost during a commit; asking what became of it");
-    for _ in 0..40 {
-        let asked = sqlx::query(sql).bind(identity.to_owned()).fetch_one(pool).await;
+    let asks = if place.is_some() { ASKS } else { 0 };
+    let (first, mark) = place.unwrap_or_default();
+    for _ in 0..asks {
+        let asked = sqlx::query(sql).bind(first).bind(mark).fetch_one(pool).await;
         match asked.and_then(|row| row.try_get::<i64, _>(0)) {
             Ok(1) => return Ok(()),
             Ok(_) => return Err(failure),
@@ -295,26 +316,28 @@ async fn rooms(
     Ok(())
 }
 
-async fn newest(
-    tx: &mut Transaction<'_, sqlx::Any>,
-    dialect: Dialect,
-    tells: bool,
-) -> Outcome<(i64, String)> {
-    let row = tx.fetch_one(dialect.newest_position(tells)).await?;
-    Ok((row.try_get(0)?, row.try_get(1)?))
+async fn newest(tx: &mut Transaction<'_, sqlx::Any>, dialect: Dialect, tells: bool) -> Outcome<i64> {
+    Ok(tx.fetch_one(dialect.newest_position(tells)).await?.try_get(0)?)
 }
 
 fn log_sql(rows: usize) -> String {
-    let row = |n: usize| format!("(${}, ${}, ${}, ${})", n * 4 + 1, n * 4 + 2, n * 4 + 3, n * 4 + 4);
+    let row = |n: usize| {
+        let numbers: Vec<_> = (1..=5).map(|column| format!("${}", n * 5 + column)).collect();
+        format!("({})", numbers.join(", "))
+    };
     let values: Vec<_> = (0..rows).map(row).collect();
-    format!("INSERT INTO stream_log (position, stream, room_nid, user_nid) VALUES {}", values.join(", "))
+    format!(
+        "INSERT INTO stream_log (position, stream, room_nid, user_nid, mark) VALUES {}",
+        values.join(", ")
+    )
 }
 
-/// Takes the positions; returns the first one of each change.
+/// Takes the positions; the first row gets the mark. Returns the first one of each change.
 async fn positions<'a>(
     tx: &mut Transaction<'_, sqlx::Any>,
     statements: &mut Statements,
     newest: i64,
+    mark: Option<i64>,
     changes: impl Iterator<Item = &'a Change>,
 ) -> Outcome<Vec<i64>> {
     let mut next = newest + 1;
@@ -332,7 +355,8 @@ async fn positions<'a>(
         let values: Vec<Value> = part
             .iter()
             .flat_map(|(pos, row)| {
-                [Value::from(*pos), (row.stream as i64).into(), row.room.into(), row.user.into()]
+                let mark = mark.filter(|_| *pos == newest + 1);
+                [Value::from(*pos), (row.stream as i64).into(), row.room.into(), row.user.into(), mark.into()]
             })
             .collect();
         run(tx, Arc::clone(sql), values).await?;

@@ -149,6 +149,23 @@ async fn a_failed_guard_refuses_its_own_change_and_no_other() {
 }
 
 #[tokio::test]
+async fn what_a_guard_wrote_goes_with_a_step_that_came_too_late() {
+    let stores = stores().await;
+    for store in &stores {
+        store.submit(new_room(1)).await.unwrap();
+        let before = count(store, "SELECT next FROM nid_block").await;
+        for (from, fits) in [(77, false), (1, true)] {
+            let mut change = move_room(1, from, 100);
+            change.guard("UPDATE nid_block SET next = next + 1000000 WHERE one = 1", Vec::new());
+            assert_eq!(store.submit(change).await.is_ok(), fits);
+            let wrote = count(store, "SELECT next FROM nid_block").await - before;
+            assert_eq!(wrote >= 1_000_000, fits, "{wrote}");
+        }
+    }
+    close(stores).await;
+}
+
+#[tokio::test]
 async fn a_taken_key_refuses_its_own_change_and_no_other() {
     let stores = stores().await;
     for store in &stores {
