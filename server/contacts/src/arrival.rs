@@ -298,7 +298,8 @@ impl Contacts {
             Whose::Known(contact) => Some(contact.clone()),
             Whose::New => Some(self.new_contact(&mut change, read, now)),
             Whose::Open(candidates) => {
-                for candidate in candidates {
+                // At a line or mailbox of many there is nothing to choose by.
+                for candidate in candidates.iter().filter(|_| !read.arrival.is_common()) {
                     let evidence = serde_json::json!([{ "what": "same_address", "bits": 1.0 }]).to_string();
                     change.suggest((&format!("arrival:{id}"), candidate), CANDIDATE, &evidence, now);
                 }

@@ -53,7 +53,7 @@ impl Contacts {
     }
 
     /// Everything that contacts are weighed by.
-    async fn table(&self, source: &mut Snapshot, own: &BTreeMap<String, Profile>) -> Result<Table> {
+    async fn table(&self, source: &mut Snapshot<'_>, own: &BTreeMap<String, Profile>) -> Result<Table> {
         let tokens: BTreeSet<String> = own.values().flat_map(Profile::tokens).take(MOST_TOKENS).collect();
         let words: Vec<&str> = tokens.iter().map(String::as_str).collect();
         let counts = suggestions::counts(source, &words).await?;

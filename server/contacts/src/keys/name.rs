@@ -195,16 +195,9 @@ pub fn compare(a: &Name, b: &Name) -> Likeness {
     }
 }
 
-/// How a name stands to several of one person: the best counts.
-pub fn compare_any<'a>(name: &Name, known: impl IntoIterator<Item = &'a Name>) -> Likeness {
-    let mut best = None;
-    for other in known {
-        let found = compare(name, other);
-        if found != Likeness::Unknown {
-            best = best.max(Some(found));
-        }
-    }
-    best.unwrap_or(Likeness::Unknown)
+/// Whether a handle holds a word of a name: what both say agrees, though a handle alone says nothing.
+pub fn handle_agrees(handle: &Name, name: &Name) -> bool {
+    handle.handle && name.speaks() && pairs(handle, name).iter().any(|(.., kind)| *kind >= Match::Short)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::rules::{is_free, likeness, may_merge, second_id};
 use super::{Arrival, Facts, Hint, Medium, Outcome, Person, Policy, Rule, Whose};
 use crate::keys::Key;
-use crate::keys::name::Likeness;
+use crate::keys::name::{Likeness, Name, handle_agrees};
 
 /// Contacts that are named for what is nobody's yet.
 const MOST_CANDIDATES: usize = 3;
@@ -36,7 +36,7 @@ fn own_keys(arrival: &Arrival) -> Vec<Key> {
     }
 }
 
-fn names<'a>(facts: &'a Facts, contact: &str) -> &'a [crate::keys::name::Name] {
+fn names<'a>(facts: &'a Facts, contact: &str) -> &'a [Name] {
     facts.people.get(contact).map_or(&[], |person| person.names.as_slice())
 }
 
@@ -153,8 +153,13 @@ fn attaches(arrival: &Arrival, person: &Person, likeness: Likeness, free: bool, 
         Likeness::Conflict => false,
         Likeness::Same => !second || arrival.medium == Medium::Number,
         Likeness::Compatible => free && !second,
-        // Whoever shows no name and types a number is not shown another's card.
-        Likeness::Unknown => free && !second && (proven || arrival.name.speaks()),
+        // Whoever shows no name and types a number is not shown another's card, unless the other has no
+        // name either or a handle holds it.
+        Likeness::Unknown => {
+            let handle = person.names.iter().any(|name| handle_agrees(&arrival.name, name));
+            let nameless = !person.names.iter().any(Name::speaks);
+            free && !second && (proven || arrival.name.speaks() || handle || (arrival.name.handle && nameless))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! the archive does.
 
 use super::score::{Frequencies, Profile};
-use super::{Arrival, Facts, Holders, Medium, Outcome, Person, Policy, Whose, decide};
+use super::{Arrival, Facts, Holders, Medium, Person, Policy, Whose, decide};
 use crate::keys::name::Name;
 use crate::keys::phone::Region;
 use crate::keys::{Key, emails, phones};
@@ -41,17 +41,19 @@ pub fn read(row: &Row) -> Arrival {
 /// The registry.
 #[derive(Default)]
 pub struct Registry {
+    /// Contacts that were not merged into others.
     pub people: BTreeMap<String, Person>,
     voices: HashMap<(String, String), Vec<String>>,
     holders: BTreeMap<Key, Holders>,
     redirects: HashMap<String, String>,
+    /// Each event with the contact that it was given to.
     pub arrived: Vec<(String, String)>,
+    /// Arrivals that are nobody's yet, each with a contact that comes into question.
     pub hints: Vec<(String, String)>,
-    pub rules: BTreeMap<&'static str, usize>,
-    pub log: Vec<(String, Outcome)>,
 }
 
 impl Registry {
+    /// The contact that one is by now, after all merges.
     pub fn now(&self, id: &str) -> String {
         let mut id = id;
         while let Some(next) = self.redirects.get(id) {
@@ -88,11 +90,10 @@ impl Registry {
         facts
     }
 
+    /// Takes an arrival.
     pub fn arrive(&mut self, event: &str, arrival: &Arrival) {
         let facts = self.facts(arrival);
         let outcome = decide::decide(arrival, &facts, Policy::Auto);
-        *self.rules.entry(outcome.rule.word()).or_default() += 1;
-        self.log.push((event.to_owned(), outcome.clone()));
         for key in &outcome.contested {
             self.holders.entry(key.clone()).or_default().contested = true;
         }
@@ -106,7 +107,9 @@ impl Registry {
             }
             Whose::Open(candidates) => {
                 let id = format!("u{event}");
-                self.hints.extend(candidates.iter().map(|candidate| (id.clone(), candidate.clone())));
+                if !arrival.is_common() {
+                    self.hints.extend(candidates.iter().map(|candidate| (id.clone(), candidate.clone())));
+                }
                 self.arrived.push((event.to_owned(), id));
                 return;
             }

@@ -63,13 +63,14 @@ pub fn two_ids(a: &Person, b: &Person) -> bool {
     a.places.iter().any(differs)
 }
 
-/// Whether two contacts may be merged without a person's decision, given that a free key joins them.
+/// Whether two contacts may be merged without a person's decision, given that a free key joins them. One that
+/// somebody typed does not do it alone: the names must agree.
 pub fn may_merge(a: (&str, &Person), b: (&str, &Person), proven: bool) -> bool {
     let forbidden =
         a.1.others.iter().any(|other| other == b.0) || b.1.others.iter().any(|other| other == a.0);
     let agrees = match likeness_of(&a.1.names, &b.1.names) {
-        Likeness::Same => true,
-        Likeness::Compatible | Likeness::Unknown => proven,
+        Likeness::Same | Likeness::Compatible => true,
+        Likeness::Unknown => proven,
         Likeness::Conflict => false,
     };
     !forbidden && agrees && !two_ids(a.1, b.1) && !(a.1.customer && b.1.customer)

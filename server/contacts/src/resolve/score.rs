@@ -20,6 +20,9 @@ const NEAR: char = '~';
 /// Bits of words that differ, and of an initial that agrees.
 const OTHER: f64 = -7.0;
 const INITIAL: f64 = 3.7;
+/// Bits of a second id in a place where people have one, and what a short form says less than the whole.
+const OTHER_ID: f64 = -10.0;
+const SHORTENED: f64 = 3.5;
 /// More than this nothing rare can say.
 const RAREST: f64 = 11.0;
 
@@ -192,7 +195,7 @@ pub fn weigh(a: &Profile, b: &Profile, frequencies: &Frequencies) -> Weight {
     let mut reasons = weigh_names(a, b, frequencies);
     reasons.extend(weigh_keys(a, b));
     if two_ids(&a.person, &b.person) {
-        reasons.push(Reason { what: What::OtherId, bits: -8.0 });
+        reasons.push(Reason { what: What::OtherId, bits: OTHER_ID });
     }
     let prior = -frequencies.contacts.max(16.0).log2();
     let bits = prior + reasons.iter().map(|reason| reason.bits).sum::<f64>();
@@ -249,7 +252,7 @@ fn weigh_pair(p: &Name, q: &Name, frequencies: &Frequencies, hinted: bool) -> Ve
             // An address has no slips of its own.
             Match::Alike if hinted => continue,
             Match::Alike => (What::AlikeWord, rare - 2.0),
-            Match::Short => (What::ShortWord, rare - 2.5),
+            Match::Short => (What::ShortWord, rare - SHORTENED),
             Match::Initial => (What::Initial, INITIAL),
             Match::None => continue,
         };

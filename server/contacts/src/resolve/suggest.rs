@@ -5,12 +5,12 @@ use super::rules::{likeness_of, two_ids};
 use super::score::{Frequencies, Profile, Reason, Weight, What, weigh};
 use crate::keys::name::Likeness;
 
-/// From how many bits on a pair is shown.
-pub const SHOWN: f64 = -1.0;
+/// From how many bits on a pair is shown: of three such, one is one person.
+pub const SHOWN: f64 = -1.6;
 /// Contacts that share a word, at most: a word of more says nothing.
 pub const BLOCK: usize = 200;
 /// Pairs of one contact that are shown at a time.
-const MOST: usize = 10;
+const MOST: usize = 3;
 
 /// Bits below which a rival says nothing.
 const RIVAL: f64 = -4.0;
