@@ -1,9 +1,9 @@
 //! The deterministic layer: attaches and merges what is sure.
 
-use super::rules::{is_free, likeness, may_merge, second_id};
+use super::rules::{hinted, holds_a_name, is_free, likeness, likeness_of, may_merge, second_id, Joined};
 use super::{Arrival, Facts, Hint, Medium, Outcome, Person, Policy, Rule, Whose};
 use crate::keys::Key;
-use crate::keys::name::{Likeness, Name, handle_agrees};
+use crate::keys::name::{Likeness, Name};
 
 /// Contacts that are named for what is nobody's yet.
 const MOST_CANDIDATES: usize = 3;
@@ -117,10 +117,22 @@ fn contradicted(arrival: &Arrival, facts: &Facts) -> Vec<Key> {
     arrival.proven.iter().filter(differs).cloned().collect()
 }
 
+/// A contact that a key of an arrival shows.
+struct Shown<'a> {
+    likeness: Likeness,
+    /// Whether the key is this contact's alone.
+    free: bool,
+    /// Whether the network vouches for the key of the arrival, and of the contact.
+    proven: bool,
+    vouched: bool,
+    contact: &'a str,
+    person: &'a Person,
+}
+
 /// The contact that the arrival's keys show, if that is sure.
 fn by_keys(arrival: &Arrival, facts: &Facts) -> Option<(String, Rule)> {
-    let mut best: Option<(Likeness, bool, &str)> = None;
-    let mut rivals = false;
+    let hints = hinted(arrival);
+    let mut shown: Vec<Shown<'_>> = Vec::new();
     for (key, proven) in arrival.keys() {
         let Some(holders) = facts.holders.get(key) else { continue };
         let vouched = holders.contacts.iter().filter(|(_, proven)| *proven).count();
@@ -130,35 +142,47 @@ fn by_keys(arrival: &Arrival, facts: &Facts) -> Option<(String, Rule)> {
             let free = is_free(key, holders) && only;
             let Some(person) = facts.people.get(contact) else { continue };
             let likeness = likeness(&arrival.name, &person.names);
-            if !attaches(arrival, person, likeness, free, proven) {
-                continue;
-            }
-            let found = (likeness, proven, contact.as_str());
-            match best {
-                Some(known) if known.2 == contact => best = best.max(Some(found)),
-                Some(known) if known.0 == likeness && !free => rivals = true,
-                Some(known) if known >= found => {}
-                _ => best = Some(found),
+            let found = Shown { likeness, free, proven, vouched: *vouched_here, contact, person };
+            if attaches(arrival, &found, &hints) {
+                shown.push(found);
             }
         }
     }
-    let (_, proven, contact) = best.filter(|_| !rivals)?;
-    Some((contact.to_owned(), if proven { Rule::ProvenKey } else { Rule::TypedKey }))
+    // The likeliest; of equals the oldest.
+    shown.sort_by_key(|one| {
+        let rank = (one.likeness, one.free, one.proven);
+        (std::cmp::Reverse(rank), one.person.since, one.contact)
+    });
+    let best = shown.first()?;
+    let rival = |other: &&Shown<'_>| {
+        other.contact != best.contact
+            && (other.likeness, other.free) == (best.likeness, best.free)
+            && likeness_of(&best.person.names, &other.person.names) != Likeness::Same
+    };
+    if shown.iter().any(|other| rival(&other)) {
+        return None;
+    }
+    Some((best.contact.to_owned(), if best.proven { Rule::ProvenKey } else { Rule::TypedKey }))
 }
 
-/// Whether a key that a contact holds attaches an arrival to it.
-fn attaches(arrival: &Arrival, person: &Person, likeness: Likeness, free: bool, proven: bool) -> bool {
-    let second = second_id(arrival, person);
-    match likeness {
+/// Whether a key that a contact holds attaches an arrival to it; `hints`: names that the arrival hints at.
+fn attaches(arrival: &Arrival, shown: &Shown<'_>, hints: &[Name]) -> bool {
+    let second = second_id(arrival, shown.person);
+    match shown.likeness {
         Likeness::Conflict => false,
         Likeness::Same => !second || arrival.medium == Medium::Number,
-        Likeness::Compatible => free && !second,
-        // Whoever shows no name and types a number is not shown another's card, unless the other has no
-        // name either or a handle holds it.
+        Likeness::Compatible => shown.free && !second,
+        // Whoever shows no name and types a number does not become another, unless the other has no
+        // name either or a handle or an address holds it.
         Likeness::Unknown => {
-            let handle = person.names.iter().any(|name| handle_agrees(&arrival.name, name));
-            let nameless = !person.names.iter().any(Name::speaks);
-            free && !second && (proven || arrival.name.speaks() || handle || (arrival.name.handle && nameless))
+            let names = &shown.person.names;
+            let handle = holds_a_name(hints, names);
+            let named = names.iter().any(Name::speaks);
+            let typed = match shown.proven {
+                true => shown.vouched || named,
+                false => arrival.name.speaks() || (arrival.name.handle && !named),
+            };
+            shown.free && !second && (typed || handle)
         }
     }
 }
@@ -185,18 +209,18 @@ fn merges(arrival: &Arrival, facts: &Facts, contact: &str) -> Vec<(String, Key)>
     // As the contact will be with this arrival.
     let mut person = person.clone();
     person.names.push(arrival.name.clone());
+    person.names.extend(hinted(arrival));
     if matches!(arrival.medium, Medium::Account | Medium::Number) {
         person.places.push((arrival.place.clone(), arrival.external_id.clone()));
     }
     let mut merged: Vec<(String, Key)> = Vec::new();
     for (key, proven) in arrival.keys() {
         let Some(holders) = facts.holders.get(key) else { continue };
-        if !is_free(key, holders) {
-            continue;
-        }
+        let free = is_free(key, holders);
         for (other, vouched) in holders.contacts.iter().filter(|(other, _)| other != contact) {
             let Some(candidate) = facts.people.get(other) else { continue };
-            let sure = may_merge((contact, &person), (other, candidate), proven && *vouched);
+            let joined = if free { Joined::Alone { proven: proven && *vouched } } else { Joined::Among };
+            let sure = may_merge((contact, &person), (other, candidate), joined);
             if sure && !merged.iter().any(|(known, _)| known == other) {
                 merged.push((other.clone(), key.clone()));
                 person.names.extend(candidate.names.iter().cloned());

@@ -1,8 +1,9 @@
 //! The rules that attaching and merging share: when names agree, when two contacts may be one.
 
+use super::score::names_of;
 use super::{Arrival, Holders, Medium, Person};
-use crate::keys::name::{Likeness, Name, compare};
-use crate::keys::{Key, Nature};
+use crate::keys::name::{Likeness, Match, Name, compare, handle_agrees, pairs};
+use crate::keys::{Key, Kind, Nature};
 
 /// A key that more contacts than these hold belongs to nobody in particular.
 pub const MOST_HOLDERS: usize = 3;
@@ -63,15 +64,56 @@ pub fn two_ids(a: &Person, b: &Person) -> bool {
     a.places.iter().any(differs)
 }
 
-/// Whether two contacts may be merged without a person's decision, given that a free key joins them. One that
-/// somebody typed does not do it alone: the names must agree.
-pub fn may_merge(a: (&str, &Person), b: (&str, &Person), proven: bool) -> bool {
+/// Names that an arrival hints at without showing them: its handle, what its own mailboxes are called.
+pub fn hinted(arrival: &Arrival) -> Vec<Name> {
+    let mut hints = Vec::new();
+    if arrival.name.handle {
+        hints.push(arrival.name.clone());
+    }
+    let mailboxes = arrival.proven.iter().filter(|key| key.kind == Kind::Email);
+    for key in mailboxes.filter(|key| key.nature == Nature::Personal) {
+        hints.extend(names_of(&key.text));
+    }
+    hints
+}
+
+/// Whether one of some handles holds a word of one of some names.
+pub fn holds_a_name(handles: &[Name], names: &[Name]) -> bool {
+    names.iter().any(|name| handles.iter().any(|handle| handle_agrees(handle, name)))
+}
+
+/// How a key joins two contacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// It is a personal one that hardly anybody else has; `proven`: the network vouches for it on both sides.
+    Alone {
+        /// Whether nobody can have mistyped it.
+        proven: bool,
+    },
+    /// Several people use it.
+    Among,
+}
+
+/// Whether two contacts may be merged without a person's decision, given that a key joins them. One that
+/// somebody typed does not do it alone: the names must agree, or a handle must hold one; of a key that
+/// several people use, two whole words of them.
+pub fn may_merge(a: (&str, &Person), b: (&str, &Person), joined: Joined) -> bool {
     let forbidden =
         a.1.others.iter().any(|other| other == b.0) || b.1.others.iter().any(|other| other == a.0);
-    let agrees = match likeness_of(&a.1.names, &b.1.names) {
-        Likeness::Same | Likeness::Compatible => true,
-        Likeness::Unknown => proven,
-        Likeness::Conflict => false,
+    let (x, y) = (&a.1.names, &b.1.names);
+    let agrees = match (likeness_of(x, y), joined) {
+        (Likeness::Same, Joined::Among) => whole_names_agree(x, y),
+        (Likeness::Same | Likeness::Compatible, Joined::Alone { .. }) => true,
+        (Likeness::Unknown, Joined::Alone { proven }) => proven || holds_a_name(x, y) || holds_a_name(y, x),
+        (Likeness::Conflict, _) | (_, Joined::Among) => false,
     };
     !forbidden && agrees && !two_ids(a.1, b.1) && !(a.1.customer && b.1.customer)
+}
+
+/// Whether two words of a name of each agree, initials not counted.
+fn whole_names_agree(a: &[Name], b: &[Name]) -> bool {
+    let agree = |x: &Name, y: &Name| {
+        x.speaks() && y.speaks() && pairs(x, y).iter().filter(|(.., kind)| *kind >= Match::Short).count() > 1
+    };
+    a.iter().any(|x| b.iter().any(|y| agree(x, y)))
 }

@@ -92,7 +92,7 @@ fn near(key: &Key) -> Vec<String> {
 }
 
 /// The names that the local part of an address can be made of: `a.b`, `ab`, `xname`.
-fn names_of(address: &str) -> Vec<Name> {
+pub fn names_of(address: &str) -> Vec<Name> {
     let words = email::words(address);
     let word = |text: &str| {
         let folded = fold(text);
