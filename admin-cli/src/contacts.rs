@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 
 const ARRIVALS: &str = "/_kontor/contacts/v1/arrivals";
+/// Arrivals that are told of together.
+const TOGETHER: usize = 100;
 const SUGGESTIONS: &str = "/_kontor/contacts/v1/suggestions";
 
 #[derive(Deserialize)]
@@ -42,8 +44,9 @@ pub async fn replay(server: &Server, matches: &ArgMatches, language: Language) -
     };
     let text = std::fs::read_to_string(file("events")).map_err(|error| wrong(file("events"), error))?;
     let events = csv::rows(&text);
-    for event in &events {
-        let _: Value = server.ask(Method::POST, ARRIVALS, &[], Some(&arrival(event))).await?;
+    for some in events.chunks(TOGETHER) {
+        let body = json!({ "arrivals": some.iter().map(arrival).collect::<Vec<_>>(), "batch": "replay" });
+        let _: Value = server.ask(Method::POST, ARRIVALS, &[], Some(&body)).await?;
     }
     let mut body = json!({ "all": true });
     while server.ask::<Weighed>(Method::POST, &format!("{SUGGESTIONS}/weigh"), &[], Some(&body)).await?.more {

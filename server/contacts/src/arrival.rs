@@ -227,6 +227,13 @@ impl Contacts {
         let is_new = !known.facts.people.contains_key(contact);
         let person = known.facts.people.get(contact);
         let voice = known.users.voices.iter().any(|(voice, _)| voice == contact);
+        let seen = Seen {
+            place: &arrival.place,
+            external_id: &arrival.external_id,
+            contact,
+            single: matches!(arrival.medium, Medium::Account | Medium::Number),
+            now,
+        };
         let speaks = !arrival.name.words.is_empty();
         let named = !speaks || person.is_some_and(|person| person.names.contains(&arrival.name));
         let holds = |key: &Key, proven: bool| {
@@ -236,13 +243,12 @@ impl Contacts {
         };
         let held = arrival.keys().all(|(key, proven)| holds(key, proven));
         let nothing_new = voice && named && held && outcome.contested.is_empty() && outcome.merges.is_empty();
-        change.add_voice(Seen {
-            place: &arrival.place,
-            external_id: &arrival.external_id,
-            contact,
-            single: matches!(arrival.medium, Medium::Account | Medium::Number),
-            now,
-        });
+        // Seen again, it stays with the one of those that are one contact whom it was of.
+        if voice {
+            change.see_voice(seen)
+        } else {
+            change.add_voice(seen)
+        }
         if nothing_new {
             return;
         }
@@ -250,8 +256,9 @@ impl Contacts {
             change.expect_unmerged(contact);
         }
         self.move_keys(change, read, known, outcome);
-        if let (true, Some(shown)) = (speaks, &read.shown) {
+        if let (false, Some(shown)) = (named, &read.shown) {
             change.add_contact_name(contact, shown);
+            change.add_contact_tokens(contact, arrival.name.full_words());
         }
         for (key, proven) in arrival.keys().filter(|(key, proven)| !holds(key, *proven)) {
             change.add_claim(contact, &claim(read, key, proven, now));
@@ -283,7 +290,13 @@ impl Contacts {
     ///
     /// # Errors
     /// `Unavailable` when the database is gone.
-    pub async fn plan_arrival(&self, id: &str, read: &Read, ts: Ms) -> Result<(Change, Resolved)> {
+    pub async fn plan_arrival(
+        &self,
+        id: &str,
+        read: &Read,
+        ts: Ms,
+        batch: &str,
+    ) -> Result<(Change, Resolved)> {
         let (outcome, known) = self.decide(read).await?;
         let now = self.now();
         let mut change = Change::default();
@@ -309,7 +322,7 @@ impl Contacts {
         };
         if let Some(contact) = &contact {
             self.note_arrival(&mut change, read, &known, &outcome, contact, now);
-            resolved.merged = self.plan_merges(&mut change, &known, &outcome, contact, now).await?;
+            resolved.merged = self.plan_merges(&mut change, &known, &outcome, contact, batch).await?;
         }
         change.add_arrival(&ArrivalRow {
             id: id.to_owned(),
@@ -333,7 +346,7 @@ impl Contacts {
         known: &Known,
         outcome: &Outcome,
         contact: &str,
-        now: Ms,
+        batch: &str,
     ) -> Result<Vec<String>> {
         let age = |id: &str| {
             let person = known.facts.people.get(id);
@@ -349,10 +362,7 @@ impl Contacts {
         let Some((stays, go)) = all.split_first().filter(|(_, go)| !go.is_empty()) else {
             return Ok(Vec::new());
         };
-        for from in go {
-            change.merge_contact(self.store.nid().await?, from, stays, outcome.rule.word(), now);
-        }
-        Ok(go.iter().map(|id| (*id).to_owned()).collect())
+        self.add_merges(change, stays, go, outcome.rule.word(), batch).await
     }
 
     fn new_contact(&self, change: &mut Change, read: &Read, now: Ms) -> String {
@@ -378,6 +388,7 @@ impl Contacts {
             version: 1,
             created_ts: now,
             updated_ts: now,
+            own: None,
         });
         id
     }

@@ -234,7 +234,7 @@ impl Contacts {
     async fn plan_resolution(&self, change: &mut Change, found: &Found, now: Ms) -> Result<()> {
         let Found { contact, read, outcome, known, .. } = found;
         self.note_arrival(change, read, known, outcome, contact, now);
-        self.plan_merges(change, known, outcome, contact, now).await?;
+        self.plan_merges(change, known, outcome, contact, "").await?;
         Ok(())
     }
 
@@ -301,6 +301,7 @@ fn made(checked: &Checked, channel: &ChannelRow, contact: &str, now: Ms) -> Cont
         version: 1,
         created_ts: now,
         updated_ts: now,
+        own: None,
     }
 }
 

@@ -1,5 +1,6 @@
 -- Resolution: who was seen at which address and with which keys, what arrived, and what was made of it.
 
+-- Redirects are never chains: a contact that was merged into one that was merged points to the last.
 CREATE INDEX contact_redirect ON contact (redirect_to) WHERE redirect_to IS NOT NULL;
 
 -- Contacts that an address was seen to be of: several when people share a number or it changed hands.
@@ -56,7 +57,7 @@ CREATE TABLE arrival (
 );
 CREATE INDEX arrival_contact ON arrival (contact_id);
 
--- Contacts that were merged: the redirect stands with the contact, this is why.
+-- Contacts that were merged: the journal by which a merge is undone. The redirect stands with the contact.
 CREATE TABLE contact_merge (
     merge_nid BIGINT PRIMARY KEY,
     from_id TEXT NOT NULL,
@@ -64,9 +65,20 @@ CREATE TABLE contact_merge (
     rule TEXT NOT NULL,
     -- Who did it; NULL = resolution.
     actor_nid BIGINT,
-    ts BIGINT NOT NULL
+    -- Whose both are since, when two people owned them.
+    owner_nid BIGINT,
+    -- What it was done together with, and is undone together with.
+    batch TEXT NOT NULL,
+    ts BIGINT NOT NULL,
+    undone_ts BIGINT,
+    undone_by_nid BIGINT
 );
 CREATE INDEX contact_merge_ts ON contact_merge (ts);
+-- A contact is merged into one other at a time.
+CREATE UNIQUE INDEX contact_merge_from ON contact_merge (from_id) WHERE undone_ts IS NULL;
+CREATE INDEX contact_merge_of ON contact_merge (from_id);
+CREATE INDEX contact_merge_into ON contact_merge (into_id);
+CREATE INDEX contact_merge_batch ON contact_merge (batch);
 
 -- Contacts that somebody said are different people, both ways round.
 CREATE TABLE contact_other (
@@ -90,6 +102,26 @@ CREATE TABLE contact_suggestion (
     PRIMARY KEY (one, other)
 ) WITHOUT_ROWID;
 CREATE INDEX contact_suggestion_other ON contact_suggestion (other);
+
+-- Look-ups of the last minutes: whoever makes a contact looked first.
+CREATE TABLE contact_lookup (
+    lookup_id TEXT PRIMARY KEY,
+    user_nid BIGINT NOT NULL,
+    -- The contacts that were shown, JSON array.
+    shown TEXT NOT NULL,
+    ts BIGINT NOT NULL
+);
+CREATE INDEX contact_lookup_ts ON contact_lookup (ts);
+
+-- Contacts that somebody made or changed although others stood in the way, and why.
+CREATE TABLE contact_override (
+    contact_id TEXT NOT NULL,
+    ts BIGINT NOT NULL,
+    user_nid BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (contact_id, ts)
+) WITHOUT_ROWID;
+CREATE INDEX contact_override_user ON contact_override (user_nid);
 
 -- Contacts that are to be weighed anew.
 CREATE TABLE contact_due (

@@ -22,20 +22,24 @@ const ARRIVALS: &str = "/_kontor/contacts/v1/arrivals";
 const SUGGESTIONS: &str = "/_kontor/contacts/v1/suggestions";
 
 /// A mobile number that no other claim of this run uses.
-fn number() -> String {
+pub(super) fn number() -> String {
     let unique: u64 = word().bytes().fold(7, |sum, byte| sum * 31 % 10_000_019 + u64::from(byte));
     format!("48512{:06}", unique % 1_000_000)
 }
 
-fn arrival(channel: &str, id_type: &str, id: &str, name: Option<&str>) -> Value {
+pub(super) fn arrival(channel: &str, id_type: &str, id: &str, name: Option<&str>) -> Value {
     json!({
         "arrival_id": word(), "channel": channel, "id_type": id_type, "external_id": id, "display_name": name,
     })
 }
 
-async fn whose(admin: &Client, arrival: &Value) -> Option<String> {
-    let told = admin.post(ARRIVALS, arrival).await.ok();
-    told["contact_id"].as_str().map(str::to_owned)
+/// Tells of one arrival; gives what was made of it.
+pub(super) async fn arrive(admin: &Client, arrival: &Value) -> Value {
+    admin.post(ARRIVALS, &json!({ "arrivals": [arrival] })).await.ok()["arrivals"][0].clone()
+}
+
+pub(super) async fn whose(admin: &Client, arrival: &Value) -> Option<String> {
+    arrive(admin, arrival).await["contact_id"].as_str().map(str::to_owned)
 }
 
 async fn an_arrival_is_told_by_administrators_and_resolved_once(server: Homeserver) {
@@ -44,10 +48,13 @@ async fn an_arrival_is_told_by_administrators_and_resolved_once(server: Homeserv
     }
     let (admin, anna) = (server.register_admin("admin").await, server.register("anna").await);
     let call = arrival("phone", "phone", &number(), None);
-    anna.post(ARRIVALS, &call).await.err(403, "M_FORBIDDEN");
-    let first = admin.post(ARRIVALS, &call).await.ok();
-    assert_eq!(first["rule"], "new");
-    assert_eq!(admin.post(ARRIVALS, &call).await.ok()["contact_id"], first["contact_id"]);
+    let several = json!({ "arrivals": [call, call, arrival("phone", "phone", &number(), None)] });
+    anna.post(ARRIVALS, &several).await.err(403, "M_FORBIDDEN");
+    let told = list(&admin.post(ARRIVALS, &several).await.ok()["arrivals"]);
+    assert_eq!((told.len(), &told[0]["rule"]), (3, &json!("new")));
+    assert_eq!(told[0]["contact_id"], told[1]["contact_id"]);
+    assert_ne!(told[0]["contact_id"], told[2]["contact_id"]);
+    assert_eq!(arrive(&admin, &call).await["contact_id"], told[0]["contact_id"]);
     for (field, value) in [
         ("arrival_id", json!("")),
         ("channel", json!("a\u{0}b")),
@@ -57,11 +64,15 @@ async fn an_arrival_is_told_by_administrators_and_resolved_once(server: Homeserv
     ] {
         let mut bad = arrival("phone", "phone", &number(), None);
         bad[field] = value;
-        admin.post(ARRIVALS, &bad).await.err(400, "M_INVALID_PARAM");
+        // Of several nothing is written when one cannot be.
+        let good = arrival("phone", "phone", &number(), None);
+        admin.post(ARRIVALS, &json!({ "arrivals": [good, bad] })).await.err(400, "M_INVALID_PARAM");
+        assert_eq!(arrive(&admin, &good).await["rule"], "new");
     }
-    admin.post(ARRIVALS, &json!({ "arrival_id": "x" })).await.err(400, "M_BAD_JSON");
+    admin.post(ARRIVALS, &json!({ "arrivals": [{ "arrival_id": "x" }] })).await.err(400, "M_BAD_JSON");
+    admin.post(ARRIVALS, &json!({ "arrivals": [] })).await.err(400, "M_INVALID_PARAM");
     let withheld = arrival("phone", "phone", "anonymous", None);
-    let told = admin.post(ARRIVALS, &withheld).await.ok();
+    let told = arrive(&admin, &withheld).await;
     assert_eq!((&told["rule"], &told["contact_id"]), (&json!("unattributed"), &Value::Null));
 }
 
@@ -90,7 +101,7 @@ async fn keys_join_what_names_alone_do_not(server: Homeserver) {
     assert_ne!(other, known);
     assert_eq!(whose(&admin, &arrival("whatsapp", "phone", &number, Some(&name))).await, known);
     assert_eq!(whose(&admin, &arrival("whatsapp", "phone", &number, Some("T. Kaufman"))).await, other);
-    let told = admin.post(ARRIVALS, &arrival("sms", "phone", &format!("+{number}"), None)).await.ok();
+    let told = arrive(&admin, &arrival("sms", "phone", &format!("+{number}"), None)).await;
     assert_eq!(told["rule"], "unattributed", "nobody says which of both it is: {told}");
 }
 

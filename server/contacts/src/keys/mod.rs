@@ -4,6 +4,7 @@
 //! number or an address; what looks like one is no key. What follows from equal keys is decided in
 //! `resolve`.
 
+pub mod alike;
 pub mod email;
 pub mod lists;
 pub mod name;

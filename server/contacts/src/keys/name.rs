@@ -1,5 +1,6 @@
 //! Names of people as networks show them: words in any order, initials, short forms, handles.
 
+use super::alike::jaro_winkler;
 use super::lists;
 use super::skeleton::{bones, fold};
 use std::collections::HashMap;
@@ -125,7 +126,7 @@ pub fn match_words(a: &Word, b: &Word) -> Match {
     if are_short_forms(&a.bones, &b.bones) {
         return Match::Short;
     }
-    if shorter > SHORT && strsim::jaro_winkler(&a.bones, &b.bones) >= ALIKE {
+    if shorter > SHORT && jaro_winkler(&a.bones, &b.bones) >= ALIKE {
         return Match::Alike;
     }
     let begins = a.bones.starts_with(b.bones.as_str()) || b.bones.starts_with(a.bones.as_str());

@@ -1,6 +1,6 @@
 //! The deterministic layer: attaches and merges what is sure.
 
-use super::rules::{hinted, holds_a_name, is_free, likeness, likeness_of, may_merge, second_id, Joined};
+use super::rules::{Joined, hinted, holds_a_name, is_free, likeness, likeness_of, may_merge, second_id};
 use super::{Arrival, Facts, Hint, Medium, Outcome, Person, Policy, Rule, Whose};
 use crate::keys::Key;
 use crate::keys::name::{Likeness, Name};

@@ -107,7 +107,8 @@ pub fn may_merge(a: (&str, &Person), b: (&str, &Person), joined: Joined) -> bool
         (Likeness::Unknown, Joined::Alone { proven }) => proven || holds_a_name(x, y) || holds_a_name(y, x),
         (Likeness::Conflict, _) | (_, Joined::Among) => false,
     };
-    !forbidden && agrees && !two_ids(a.1, b.1) && !(a.1.customer && b.1.customer)
+    let in_the_way = forbidden || two_ids(a.1, b.1) || (a.1.customer && b.1.customer);
+    agrees && !in_the_way
 }
 
 /// Whether two words of a name of each agree, initials not counted.

@@ -3,14 +3,15 @@
 
 use super::api::{Api, Doc, Who};
 use super::cards::{Page, cut};
+use crate::app::App;
 use crate::error::Answer;
 use crate::extract::{Body, Caller, Query, State};
 use crate::respond;
 use axum::http::Method;
-use kontor_contacts::arrival::{Came, Resolved};
-use kontor_model::{Code, Error, Result};
+use kontor_contacts::arrival::{Came, Read, Resolved};
+use kontor_model::{Code, Error, Ms, Result};
 use kontor_store::contacts::{resolution, suggestions};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// How often it is tried anew when others decide by the same keys at the same moment.
@@ -26,8 +27,9 @@ const PAGES: &[(&str, &str)] =
 pub fn routes(api: Api) -> Api {
     let doc = |method, path, summary| Doc::new(method, path, Who::Administrator, summary);
     let path = "/_kontor/contacts/v1/arrivals";
-    let summary = "Tells of an arrival; answers whose it is. Told twice, it is resolved once.";
-    let api = api.add(doc(Method::POST, path, summary).taking::<Came>().giving::<Resolved>(), arrive);
+    let summary =
+        "Tells of arrivals, in their order; answers whose they are. Told twice, one is resolved once.";
+    let api = api.add(doc(Method::POST, path, summary).taking::<Told>().giving::<Answers>(), arrive);
     let summary = "Lists arrivals in the order of their ids, with whose they are by now.";
     let api = api.add(doc(Method::GET, path, summary).asking(PAGES), list);
     let path = "/_kontor/contacts/v1/suggestions";
@@ -38,37 +40,76 @@ pub fn routes(api: Api) -> Api {
     api.add(doc(Method::POST, path, summary).taking::<Weigh>(), weigh)
 }
 
-fn administrator(caller: &Caller) -> Result<()> {
+pub(super) fn administrator(caller: &Caller) -> Result<()> {
     match caller.requester.admin {
         true => Ok(()),
         false => Err(Error::forbidden("Only administrators may do this.")),
     }
 }
 
+/// Arrivals of one request.
+const MOST: usize = 500;
+
+/// Arrivals that are told of together.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    /// In the order in which they came.
+    arrivals: Vec<Came>,
+    /// A name for what is done together: merges that follow can be undone together.
+    #[serde(default)]
+    batch: String,
+}
+
+/// What was made of them.
+#[derive(Deserialize, Serialize)]
+struct Answers {
+    /// In the same order.
+    arrivals: Vec<Resolved>,
+}
+
 /// `POST /_kontor/contacts/v1/arrivals`
-async fn arrive(state: State, caller: Caller, Body(came): Body<Came>) -> Answer {
+async fn arrive(state: State, caller: Caller, Body(told): Body<Told>) -> Answer {
     administrator(&caller)?;
-    let (id, read, ts) = state.contacts.read_arrival(&came)?;
+    if told.arrivals.is_empty() || told.arrivals.len() > MOST || told.batch.len() > 255 {
+        let said = format!("arrivals must hold 1 to {MOST} of them, and batch at most 255 bytes.");
+        return Err(Error::invalid_param(said).into());
+    }
+    kontor_model::ids::storable_key(&told.batch, "batch")?;
+    // All of them are checked before one is written.
+    let read = told.arrivals.iter().map(|came| state.contacts.read_arrival(came));
+    let read: Vec<_> = read.collect::<Result<_>>()?;
+    let mut arrivals = Vec::with_capacity(read.len());
+    for (id, read, ts) in &read {
+        arrivals.push(resolve(&state, id, read, *ts, &told.batch).await?);
+    }
+    Ok(respond::ok(&Answers { arrivals }))
+}
+
+async fn resolve(state: &App, id: &str, read: &Read, ts: Ms, batch: &str) -> Result<Resolved> {
     for _ in 0..TRIES {
-        let (change, resolved) = state.contacts.plan_arrival(&id, &read, ts).await?;
-        match state.store.submit(change).await {
-            Ok(_) => return Ok(respond::ok(&resolved)),
+        let planned = state.contacts.plan_arrival(id, read, ts, batch).await;
+        let outcome = match planned {
+            Ok((change, resolved)) => state.store.submit(change).await.map(|_| resolved),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(resolved) => return Ok(resolved),
             Err(error) if error.is_conflict() => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
         // Told before, or somebody decided by the same at the same moment.
-        if let Some(row) = resolution::arrival(&mut state.store.reader(), &id).await? {
-            let resolved = Resolved {
+        if let Some(row) = resolution::arrival(&mut state.store.reader(), id).await? {
+            return Ok(Resolved {
                 arrival_id: row.id,
                 contact_id: row.contact,
                 rule: row.rule,
                 candidates: Vec::new(),
                 merged: Vec::new(),
-            };
-            return Ok(respond::ok(&resolved));
+            });
         }
     }
-    Err(Error::new(Code::Unavailable, "Many arrivals have the same number at this moment. Try again.").into())
+    Err(Error::new(Code::Unavailable, "Many arrivals have the same number at this moment. Try again."))
 }
 
 /// `GET /_kontor/contacts/v1/arrivals`

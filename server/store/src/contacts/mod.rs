@@ -4,6 +4,8 @@ pub mod cards;
 pub mod channels;
 pub mod conversations;
 pub mod identities;
+pub mod lookups;
+pub mod merges;
 pub mod notes;
 pub mod queue;
 pub mod resolution;

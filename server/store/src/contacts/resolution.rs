@@ -4,7 +4,7 @@ use crate::Change;
 use crate::db::Source;
 use crate::table::Table;
 use crate::value::{Row, text_set};
-use kontor_model::{Ms, Nid, Result};
+use kontor_model::{Ms, Result};
 
 /// Who is known to use what touches an arrival.
 #[derive(Clone, Debug, Default)]
@@ -213,6 +213,13 @@ impl Change {
         );
     }
 
+    /// A contact, or one merged into it, was seen again at an address.
+    pub fn see_voice(&mut self, seen: Seen<'_>) {
+        let sql = "UPDATE contact_voice SET last_ts = $4 WHERE place = $1 AND external_id = $2 AND contact_id IN \
+                   (SELECT contact_id FROM contact WHERE contact_id = $3 OR redirect_to = $3)";
+        self.run(sql, vec![seen.place.into(), seen.external_id.into(), seen.contact.into(), seen.now.into()]);
+    }
+
     /// A contact was seen with a name.
     pub fn add_contact_name(&mut self, contact: &str, shown: &str) {
         self.insert(Table::ContactName, vec![contact.into(), shown.into()]);
@@ -221,6 +228,15 @@ impl Change {
     /// Notes that a contact is to be weighed anew.
     pub fn weigh_contact(&mut self, contact: &str, now: Ms) {
         self.insert(Table::ContactDue, vec![contact.into(), now.into()]);
+    }
+
+    /// Gives an arrival that was nobody's to a contact; refused with `Conflict` when it is somebody's.
+    pub fn give_arrival(&mut self, id: &str, contact: &str) {
+        let sql = "UPDATE arrival SET contact_id = $2 WHERE arrival_id = $1 AND contact_id IS NULL";
+        self.guard(sql, vec![id.into(), contact.into()]);
+        let sql = "UPDATE contact_suggestion SET state = CASE WHEN other = $2 THEN 'accepted' ELSE 'rejected' END \
+                   WHERE one = 'arrival:' || $1 AND state = 'open'";
+        self.run(sql, vec![id.into(), contact.into()]);
     }
 
     /// Notes an arrival. One of the same id refuses the change with `Conflict`.
@@ -236,21 +252,5 @@ impl Change {
                 row.ts.into(),
             ],
         );
-    }
-
-    /// Merges a contact into another, both of which nobody merged meanwhile. Only the redirect changes:
-    /// addresses, conversations and rooms stay where they are.
-    pub fn merge_contact(&mut self, merge: Nid, from: &str, into: &str, rule: &str, now: Ms) {
-        self.expect_unmerged(into);
-        let sql = "UPDATE contact SET redirect_to = $2, version = version + 1, updated_ts = $3 \
-                   WHERE contact_id = $1 AND redirect_to IS NULL";
-        self.guard(sql, vec![from.into(), into.into(), now.into()]);
-        // Redirects are never chains.
-        let sql = "UPDATE contact SET redirect_to = $2 WHERE redirect_to = $1";
-        self.run(sql, vec![from.into(), into.into()]);
-        let values =
-            vec![merge.into(), from.into(), into.into(), rule.into(), None::<i64>.into(), now.into()];
-        self.insert(Table::ContactMerge, values);
-        self.weigh_contact(into, now);
     }
 }

@@ -117,6 +117,16 @@ impl Change {
         self.run(sql, vec![pair.0.into(), pair.1.into(), weight.into(), evidence.into(), now.into()]);
     }
 
+    /// Notes what somebody decided about contacts that are perhaps one.
+    pub fn decide_suggestion(&mut self, pair: (&str, &str), state: &'static str) {
+        let sql = "UPDATE contact_suggestion SET state = $3 WHERE state = 'open' AND one IN (SELECT contact_id \
+                   FROM contact WHERE contact_id = $1 OR redirect_to = $1) AND other IN (SELECT contact_id \
+                   FROM contact WHERE contact_id = $2 OR redirect_to = $2)";
+        for (one, other) in [pair, (pair.1, pair.0)] {
+            self.run(sql, vec![one.into(), other.into(), state.into()]);
+        }
+    }
+
     /// A contact was weighed: it is no longer due, unless it changed since.
     pub fn contact_weighed(&mut self, contact: &str, since_ts: Ms) {
         let sql = "DELETE FROM contact_due WHERE contact_id = $1 AND since_ts = $2";
