@@ -37,20 +37,18 @@ async fn whoever_makes_a_contact_is_shown_those_that_are_there(server: Homeserve
     let first = made.json["contact_id"].clone();
     // The same number: in the way until there is a reason.
     let same = json!({ "display_name": "Somebody Else", "phones": [format!("00{number}")] });
-    let refused = anna.post(CONTACTS, &same).await;
-    refused.err(409, "DEV_KONTOR_CANDIDATES");
-    assert_eq!(refused.json["candidates"][0]["contact_id"], first);
+    let refused = anna.post(CONTACTS, &same).await.err(409, "DEV_KONTOR_CANDIDATES");
+    assert_eq!(refused["candidates"][0]["contact_id"], first);
     let mut again = same.clone();
-    again["lookup_id"] = refused.json["lookup_id"].clone();
+    again["lookup_id"] = refused["lookup_id"].clone();
     anna.post(CONTACTS, &again).await.err(409, "DEV_KONTOR_CANDIDATES");
     again["override_reason"] = json!("His wife has the same telephone");
     assert_eq!(anna.post(CONTACTS, &again).await.status, 201);
     // The same name: in the way until they were looked at.
     let namesake = json!({ "display_name": name });
-    let refused = anna.post(CONTACTS, &namesake).await;
-    refused.err(409, "DEV_KONTOR_CANDIDATES");
+    let refused = anna.post(CONTACTS, &namesake).await.err(409, "DEV_KONTOR_CANDIDATES");
     let mut looked = namesake.clone();
-    looked["lookup_id"] = refused.json["lookup_id"].clone();
+    looked["lookup_id"] = refused["lookup_id"].clone();
     admin.post(CONTACTS, &looked).await.err(409, "DEV_KONTOR_CANDIDATES");
     assert_eq!(anna.post(CONTACTS, &looked).await.status, 201, "it was looked at");
     // An edit is no way around.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::resolution::{arrival, arrive, number, whose};
 use super::support::{Channel, Talk, word};
-use crate::client::support::{is_reference, list, text};
+use crate::client::support::{Dice, is_reference, list, text};
 
 both_databases!(
     merging_moves_nothing_and_is_undone_exactly,
@@ -107,9 +107,8 @@ async fn of_two_owners_one_is_named(server: Homeserver) {
     }
     let wish = json!({ "from": [other.contact] });
     let asked = anna.post(&format!("{}/merge", path(&one.contact)), &wish).await;
-    asked.err(409, "DEV_KONTOR_TWO_OWNERS");
-    let owners = anna.post(&format!("{}/merge", path(&one.contact)), &wish).await.json["owners"].clone();
-    assert_eq!(owners, json!([anna.user_id(), piotr.user_id()]));
+    let refused = asked.err(409, "DEV_KONTOR_TWO_OWNERS");
+    assert_eq!(refused["owners"], json!([anna.user_id(), piotr.user_id()]));
     let chosen = json!({ "from": [other.contact], "owner": piotr.user_id() });
     anna.post(&format!("{}/merge", path(&one.contact)), &chosen).await.ok();
     assert_eq!(anna.get(&path(&one.contact)).await.ok()["owner"], json!(piotr.user_id()));
@@ -128,7 +127,7 @@ async fn who_was_set_apart_stays_apart(server: Homeserver) {
     let other = whose(&admin, &arrival("viber", "user", &word(), Some(name))).await.unwrap();
     let third = whose(&admin, &arrival("messenger", "user", &word(), Some(name))).await.unwrap();
     let pair = json!({ "one": one, "other": other });
-    assert_eq!(admin.post("/_kontor/contacts/v1/suggestions/reject", &pair).await.status, 200);
+    admin.post("/_kontor/contacts/v1/suggestions/reject", &pair).await.ok();
     merge(&admin, &other, &[&third]).await;
     // What was said of one of them holds for both.
     for from in [&other, &third] {
@@ -177,18 +176,6 @@ fn letters() -> String {
     word().bytes().map(|byte| char::from(b'a' + byte % 26)).collect()
 }
 
-/// Dice that fall the same way every time.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % end
-    }
-}
-
 async fn whatever_is_merged_and_undone_rooms_and_addresses_stay(server: Homeserver) {
     if is_reference() {
         return;
@@ -204,7 +191,7 @@ async fn whatever_is_merged_and_undone_rooms_and_addresses_stay(server: Homeserv
         cards.insert(talk.contact.clone(), card(&channel.admin, &talk.contact).await);
         targets.push(target(&channel, talk).await);
     }
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut dice = Dice::new(7);
     for n in 0..if full_tier() { 500 } else { 40 } {
         let (one, other) = (&talks[dice.below(5)].contact, &talks[dice.below(5)].contact);
         match dice.below(5) {
