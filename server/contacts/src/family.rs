@@ -326,8 +326,13 @@ mod tests {
         }
     }
 
+    /// Sequences that are tried; all of them where there is time.
+    fn cases() -> u32 {
+        if std::env::var_os("KONTOR_TESTS_FULL").is_some() { 10_000 } else { 500 }
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #![proptest_config(ProptestConfig::with_cases(cases()))]
 
         #[test]
         fn whatever_was_merged_comes_apart_exactly(

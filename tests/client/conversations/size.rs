@@ -9,10 +9,7 @@ use serde_json::json;
 
 use super::support::{Channel, word};
 
-on_each_database!(
-    commands_are_answered_quickly_among_many_customers,
-    contacts_are_found_quickly_among_many,
-);
+on_each_database!(commands_are_answered_quickly_among_many_customers, contacts_are_found_quickly_among_many,);
 
 /// Longest wait for an answer, which is there when the command is (the issue's limit; five times that where the
 /// machine does other things besides).
@@ -146,19 +143,25 @@ async fn commands_are_answered_quickly_among_many_customers(db: Db) {
     assert_ne!(first.id, talk.id);
 }
 
-/// Longest wait for what is looked up while somebody types (the issue's limit).
+/// Longest wait for what is looked up while somebody types (the issue's limit; many times that where the
+/// machine does other things besides).
 const LOOKED_UP: Duration = Duration::from_millis(50);
 
 /// Names and numbers of [`customers`].
 fn names(count: usize) -> String {
-    let letter = |part: &str| format!("substr('abcdefghijklmnopqrstuvwxyz', 1 + CAST({part} AS INTEGER) % 26, 1)");
-    let source =
-        format!("WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {count}) INSERT INTO");
+    let letter =
+        |part: &str| format!("substr('abcdefghijklmnopqrstuvwxyz', 1 + CAST({part} AS INTEGER) % 26, 1)");
+    let source = format!(
+        "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {count}) INSERT INTO"
+    );
     let id = "'00' || substr(CAST(1000000000 + i AS TEXT) || 'AAAAAAAAAAAAAAAAAAAAAAAA', 1, 24)";
     let surname = format!("'koval' || {} || {} || {}", letter("i"), letter("i / 26"), letter("i / 676"));
     [
         format!("{source} contact_token (token, contact_id) SELECT {surname}, {id} FROM s"),
-        format!("{source} contact_token (token, contact_id) SELECT 'ian' || {}, {id} FROM s", letter("i / 7")),
+        format!(
+            "{source} contact_token (token, contact_id) SELECT 'ian' || {}, {id} FROM s",
+            letter("i / 7")
+        ),
         format!(
             "{source} claim (contact_id, kind, key, value, trust, source, since_ts) SELECT {id}, 'phone', \
              '+48' || CAST(500000000 + i AS TEXT), CAST(500000000 + i AS TEXT), 2, 'network', 1 FROM s"
@@ -179,18 +182,24 @@ async fn contacts_are_found_quickly_among_many(db: Db) {
     let count = if full_tier() { 100_000 } else { 5_000 };
     change(&process, db, &format!("{};\n{}", customers(count), names(count)));
     process.start_again();
-    let limit = if full_tier() { LOOKED_UP } else { LOOKED_UP * 5 };
+    let limit = if full_tier() { LOOKED_UP } else { LOOKED_UP * 20 };
     for (who, by) in [("a member", &anna), ("a stranger", &piotr)] {
-        for typed in ["ko", "koval", "kovala jan", "kovalzz jan", "48500", "+485000001", "500000001", "1@exa", "zz"] {
+        for typed in
+            ["ko", "koval", "kovala jan", "kovalzz jan", "48500", "+485000001", "500000001", "1@exa", "zz"]
+        {
             let mut waits = Vec::new();
             for _ in 0..100 {
                 let asked = Instant::now();
-                let found = by.get(&format!("/_kontor/contacts/v1/lookup?q={}", harness::enc(typed))).await.ok();
+                let found =
+                    by.get(&format!("/_kontor/contacts/v1/lookup?q={}", harness::enc(typed))).await.ok();
                 waits.push(asked.elapsed());
                 assert!(who == "a member" || found["candidates"] == json!([]), "{typed}: {found}");
             }
             waits.sort_unstable();
-            println!("{db:?}, {count} contacts, {who} types {typed}: p50 {:?}, p99 {:?}", waits[50], waits[98]);
+            println!(
+                "{db:?}, {count} contacts, {who} types {typed}: p50 {:?}, p99 {:?}",
+                waits[50], waits[98]
+            );
             assert!(waits[98] < limit, "{typed} took {:?}", waits[98]);
         }
     }

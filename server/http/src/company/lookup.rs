@@ -59,7 +59,8 @@ struct Typed {
 /// `GET /_kontor/contacts/v1/lookup`
 async fn look_up(state: State, caller: Caller, Query(typed): Query<Typed>) -> Answer {
     let (change, looked) = state.contacts.look_up(reader(&caller.requester)?, &typed.q).await?;
-    state.store.submit(change).await?;
+    // Nobody waits for it to be remembered: it is needed when a contact is made.
+    drop(state.store.enqueue(change).await);
     let candidates: Vec<Value> = looked.candidates.iter().map(told).collect();
     Ok(respond::ok(&json!({ "lookup_id": looked.id, "candidates": candidates })))
 }

@@ -1,5 +1,5 @@
 //! Looking contacts up: by words as they are typed, numbers and addresses. What the reader may not see is
-//! not found. However many share a beginning, no more than a few thousand rows are looked at.
+//! not found. However many share a beginning, no more than a thousand rows are looked at.
 
 use super::cards::visible;
 use super::queue::Reader;
@@ -30,7 +30,7 @@ pub async fn by_words<S: Source>(
     // The bounds find the rows in the index whatever the database's order of signs; the comparison decides.
     let sql = concat!(
         "SELECT DISTINCT t.contact_id FROM (SELECT k.contact_id FROM contact_token k \
-         WHERE k.token >= $3 AND k.token <= $4 AND substr(k.token, 1, length($3)) = $3 LIMIT 3000) k \
+         WHERE k.token >= $3 AND k.token <= $4 AND substr(k.token, 1, length($3)) = $3 LIMIT 1000) k \
          JOIN contact o ON o.contact_id = k.contact_id \
          JOIN contact t ON t.contact_id = coalesce(o.redirect_to, o.contact_id) \
          WHERE ($5 = '' OR EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = k.contact_id \
@@ -64,7 +64,7 @@ pub async fn by_key<S: Source>(
 ) -> Result<Vec<String>> {
     let sql = concat!(
         "SELECT DISTINCT t.contact_id FROM (SELECT c.contact_id FROM claim c WHERE c.kind = $3 AND c.key >= $4 \
-         AND c.key <= $5 AND substr(c.key, 1, length($4)) = $4 LIMIT 3000) c \
+         AND c.key <= $5 AND substr(c.key, 1, length($4)) = $4 LIMIT 1000) c \
          JOIN contact o ON o.contact_id = c.contact_id \
          JOIN contact t ON t.contact_id = coalesce(o.redirect_to, o.contact_id) WHERE ",
         visible!(),
