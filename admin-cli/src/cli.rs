@@ -28,6 +28,7 @@ pub fn command(language: Language) -> Command {
         .arg(option("lang", "LANG", text(Text::LangHelp)).global(true))
         .subcommand(user(language))
         .subcommand(notice(language))
+        .subcommand(contacts(language))
         .subcommand(
             Command::new("report")
                 .about(text(Text::ReportHelp))
@@ -104,6 +105,20 @@ fn notice(language: Language) -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(send)
+}
+
+fn contacts(language: Language) -> Command {
+    let text = |text: Text| text.of(language);
+    let replay = Command::new("replay")
+        .about(text(Text::ReplayHelp))
+        .arg(Arg::new("events").value_name("EVENTS").required(true).help(text(Text::EventsHelp)))
+        .arg(option("predictions", "FILE", text(Text::PredictionsHelp)))
+        .arg(option("suggestions", "FILE", text(Text::SuggestionsHelp)));
+    Command::new("contacts")
+        .about(text(Text::ContactsHelp))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(replay)
 }
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {

@@ -4,6 +4,8 @@
 
 mod api;
 mod cli;
+mod contacts;
+mod csv;
 mod failure;
 mod language;
 mod login;
@@ -58,6 +60,10 @@ async fn run(matches: &ArgMatches, token: Option<String>, language: Language) ->
         },
         Some(("report", report)) => match report.subcommand() {
             Some(("list", list)) => report::list(&server, list, language).await,
+            _ => Ok(()),
+        },
+        Some(("contacts", contacts)) => match contacts.subcommand() {
+            Some(("replay", replay)) => contacts::replay(&server, replay, language).await,
             _ => Ok(()),
         },
         Some(("setup", setup)) => setup::setup(&server, setup, language).await,

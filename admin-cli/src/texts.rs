@@ -48,6 +48,42 @@ texts! {
         pl: "Token dostępu administratora jest czytany ze zmiennej środowiskowej KONTORCTL_TOKEN.\nKody wyjścia: 0 wykonano, 1 inny błąd, 2 złe użycie, 3 nie znaleziono, 4 odmowa, 5 konflikt, 6 wykonano częściowo.",
         uk: "Токен доступу адміністратора читається зі змінної середовища KONTORCTL_TOKEN.\nКоди виходу: 0 виконано, 1 інша помилка, 2 хибне використання, 3 не знайдено, 4 відмова, 5 конфлікт, 6 виконано частково.",
     }
+    /// Help of `contacts`.
+    ContactsHelp {
+        en: "Contacts: customers and whose messages are whose",
+        pl: "Kontakty: klienci i to, czyje są wiadomości",
+        uk: "Контакти: клієнти та чиї повідомлення кому належать",
+    }
+    /// Help of `contacts replay`.
+    ReplayHelp {
+        en: "Tells the server of a stream of channel events and writes down whose they are",
+        pl: "Przekazuje serwerowi strumień zdarzeń z kanałów i zapisuje, czyje one są",
+        uk: "Передає серверу потік подій із каналів і записує, чиї вони",
+    }
+    /// Help of the stream.
+    EventsHelp {
+        en: "CSV with event_id, channel, channel_user_id, display_name, phone_raw, phone_source, email_raw, email_source",
+        pl: "CSV z kolumnami event_id, channel, channel_user_id, display_name, phone_raw, phone_source, email_raw, email_source",
+        uk: "CSV зі стовпцями event_id, channel, channel_user_id, display_name, phone_raw, phone_source, email_raw, email_source",
+    }
+    /// Help of `--predictions`.
+    PredictionsHelp {
+        en: "Where to write the contact of each event (CSV)",
+        pl: "Gdzie zapisać kontakt każdego zdarzenia (CSV)",
+        uk: "Куди записати контакт кожної події (CSV)",
+    }
+    /// Help of `--suggestions`.
+    SuggestionsHelp {
+        en: "Where to write pairs of contacts that are perhaps one (CSV)",
+        pl: "Gdzie zapisać pary kontaktów, które mogą być jednym (CSV)",
+        uk: "Куди записати пари контактів, які можуть бути одним (CSV)",
+    }
+    /// A stream was told.
+    Replayed {
+        en: "{events} events were told; {suggestions} pairs of contacts are perhaps one.",
+        pl: "Przekazano zdarzenia: {events}; pary kontaktów, które mogą być jednym: {suggestions}.",
+        uk: "Передано подій: {events}; пар контактів, які можуть бути одним: {suggestions}.",
+    }
     /// Help of `--url`.
     UrlHelp { en: "Address of the server", pl: "Adres serwera", uk: "Адреса сервера" }
     /// Help of `--ca-file`.

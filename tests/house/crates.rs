@@ -62,7 +62,15 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("kontor-bench", &[]),
     (
         "kontor-fuzz",
-        &["kontor-model", "kontor-rooms", "kontor-identity", "kontor-media", "kontor-flows", "kontor-http"],
+        &[
+            "kontor-model",
+            "kontor-rooms",
+            "kontor-identity",
+            "kontor-contacts",
+            "kontor-media",
+            "kontor-flows",
+            "kontor-http",
+        ],
     ),
     ("kontor-bridge-webchat", &["kontor-model", "kontor-bridge-kit", "kontor-emulators"]),
     // The suite is a dependency of its tests only.

@@ -1,11 +1,16 @@
 //! The contact card: which of many values of a field is shown, and changing a card.
 
+use crate::arrival::REGION;
+use crate::family::edited;
+use crate::keys::{emails, phones};
+use crate::lookup::Candidate;
 use crate::ulid::is_ulid;
 use crate::{Contacts, one_of, text};
 use kontor_model::{Code, Error, Language, Nid, Result};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::contacts::cards::{self, ContactRow, FieldRow};
+use kontor_store::contacts::merges::Standing;
 use kontor_store::contacts::queue::Reader;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -76,6 +81,8 @@ pub struct Patch {
     pub owner: Option<Option<String>>,
     /// owner, team, all.
     pub visibility: Option<String>,
+    /// Why it is changed although others hold its new number or address.
+    pub override_reason: Option<String>,
     /// Values of fields, set by the employee.
     #[serde(default)]
     pub fields: BTreeMap<String, Option<String>>,
@@ -113,6 +120,20 @@ impl Contacts {
         Ok(Card::all(contacts, &values))
     }
 
+    /// Contacts that hold the number or address that a card is to get, as far as the reader may see them.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn in_the_way(&self, reader: Reader, id: &str, patch: &Patch) -> Result<Vec<Candidate>> {
+        let value = |field: &str| patch.fields.get(field).and_then(Option::as_deref).unwrap_or_default();
+        let mut keys = phones(value("phone"), REGION);
+        keys.extend(emails(value("email")));
+        if keys.is_empty() || patch.override_reason.is_some() {
+            return Ok(Vec::new());
+        }
+        self.alike(reader, None, &keys, Some(id)).await
+    }
+
     /// Plans a change of a card. `version` is the one that the employee saw. `owner` is the numeric id of
     /// the patch's owner, if it names one. Submitting ends in `Conflict` when somebody was quicker.
     ///
@@ -144,6 +165,7 @@ impl Contacts {
         }
         let now = self.now();
         let mut change = Change::default();
+        let mut typed = Vec::new();
         for (field, value) in &patch.fields {
             let field = one_of(field, "fields", &FIELDS)?;
             let value = value.as_deref().map(|value| text(value, field, LONGEST)).transpose()?;
@@ -155,22 +177,32 @@ impl Contacts {
             }
             match value {
                 None => change.clear_contact_field(&row.id, field, EMPLOYEE),
-                Some(value) => change.set_contact_field(&FieldRow {
-                    contact: row.id.clone(),
-                    field: field.to_owned(),
-                    source: EMPLOYEE.to_owned(),
-                    value,
-                    trust: 3,
-                    ts: now,
-                }),
+                Some(value) => typed.push((field.to_owned(), value)),
             }
         }
+        self.note_by_hand(&mut change, &row.id, &typed, now);
+        if let Some(reason) = &patch.override_reason {
+            let reason = text(reason, "override_reason", LONGEST)?;
+            self.note_override(&mut change, &row.id, &reason, &[], &actor).await?;
+        }
+        row.own = edited(row.own.as_deref(), &standing(&card.contact), &standing(&row));
         change.change_contact(&row, now);
         let mut audit = Audit::done(Action::ContactUpdate, actor, now).on("contact", row.id.as_str());
         let fields: Vec<&String> = patch.fields.keys().collect();
         audit.detail = Some(serde_json::json!({ "version": version, "fields": fields }).to_string());
         change.audit(self.store.nid().await?, audit);
         Ok(change)
+    }
+}
+
+/// What a merge may change of a contact.
+fn standing(row: &ContactRow) -> Standing {
+    Standing {
+        kind: row.kind.clone(),
+        stage: row.stage.clone(),
+        owner: row.owner,
+        visibility: row.visibility.clone(),
+        language: row.language.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is said about a customer: checked, and brought into the form in which it is compared.
 
-use crate::text;
+use crate::arrival::REGION;
+use crate::{keys, text};
 use kontor_model::{Error, Ms, Result};
 use kontor_store::Change;
 use kontor_store::contacts::cards::FieldRow;
@@ -94,6 +95,14 @@ pub struct Claim {
 
 /// The form in which a value is compared. Nothing is guessed: what looks odd is compared as it is.
 pub fn key(kind: &str, value: &str) -> String {
+    let read = match kind {
+        "phone" => keys::phones(value, REGION),
+        "email" => keys::emails(value),
+        _ => Vec::new(),
+    };
+    if let [key] = read.as_slice() {
+        return key.text.clone();
+    }
     match kind {
         "phone" => {
             let digits: String = value.chars().filter(char::is_ascii_digit).collect();
@@ -171,7 +180,8 @@ mod tests {
         for (kind, value, expected) in [
             ("phone", "+48 601-234-567", "+48601234567"),
             ("phone", "0048601234567", "+48601234567"),
-            ("phone", "601 234 567", "601234567"),
+            ("phone", "601 234 567", "+48601234567"),
+            ("phone", "601 234", "601234"),
             ("phone", "unknown", "unknown"),
             ("email", "Jan@Example.COM", "jan@example.com"),
             ("vat", "PL 526-030-02-91", "PL5260300291"),

@@ -6,9 +6,12 @@ use kontor_model::{Error, Ms, Result};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::contacts::conversations::ConversationRow;
-use kontor_store::contacts::identities::ConsentRow;
+use kontor_store::contacts::identities::{Act, ConsentRow};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
+/// The state of what is agreed to.
+const GIVEN: &str = "given";
 /// Consents of one request.
 const MOST: usize = 20;
 /// How far a clock may be ahead of ours, milliseconds.
@@ -93,9 +96,48 @@ impl Contacts {
     }
 }
 
+/// What is agreed to by now, by purpose. Of contacts that were merged the one that took a consent back
+/// decides, until a consent is given after the merge.
+pub fn agreed(acts: &[Act]) -> BTreeMap<String, String> {
+    let mut last: BTreeMap<(&str, &str), &Act> = BTreeMap::new();
+    for act in acts {
+        last.insert((act.consent.purpose.as_str(), act.contact.as_str()), act);
+    }
+    let mut agreed: BTreeMap<String, String> = BTreeMap::new();
+    for ((purpose, _), act) in &last {
+        let anew = |later: &&Act| {
+            later.consent.purpose == *purpose
+                && later.consent.state == GIVEN
+                && later.consent.given_ts > act.consent.given_ts.max(act.merged_ts.unwrap_or(Ms::MAX - 1))
+        };
+        let outdated = act.consent.state != GIVEN && acts.iter().any(|later| anew(&later));
+        let known = agreed.entry((*purpose).to_owned()).or_insert_with(|| GIVEN.to_owned());
+        if act.consent.state != GIVEN && !outdated {
+            known.clone_from(&act.consent.state);
+        }
+    }
+    agreed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_merged_contacts_the_stricter_consent_counts_until_a_new_one() {
+        let act = |contact: &str, state: &str, ts, merged_ts| Act {
+            consent: Consent { state: state.into(), given_at: ts, ..consent() }.row(9_000).unwrap(),
+            contact: contact.into(),
+            merged_ts,
+        };
+        let told = |acts: &[Act]| agreed(acts).remove("contact").unwrap();
+        let (given, taken) = (act("A", "given", 1, None), act("B", "withdrawn", 2, Some(5)));
+        assert_eq!(told(std::slice::from_ref(&given)), "given");
+        assert_eq!(told(&[given.clone(), taken.clone()]), "withdrawn");
+        assert_eq!(told(&[given.clone(), taken.clone(), act("A", "given", 4, None)]), "withdrawn");
+        assert_eq!(told(&[given, taken, act("A", "given", 6, None)]), "given");
+        assert_eq!(told(&[act("A", "given", 1, None), act("A", "withdrawn", 2, None)]), "withdrawn");
+    }
 
     fn consent() -> Consent {
         Consent {

@@ -7,19 +7,28 @@
 //! of its conversation, never to the contact: nothing here may move it.
 
 pub mod acts;
+pub mod arrival;
 pub mod card;
 pub mod channel;
 pub mod claim;
 pub mod command;
 pub mod consent;
+pub mod family;
+pub mod keys;
+pub mod lookup;
+pub mod merge;
 pub mod names;
 pub mod news;
 pub mod notes;
 pub mod opening;
+pub mod resolve;
+#[cfg(test)]
+mod testdata;
 pub mod told;
 pub mod ulid;
 pub mod view;
 pub mod webhook;
+pub mod weighing;
 pub mod when;
 pub mod words;
 

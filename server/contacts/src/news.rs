@@ -7,9 +7,11 @@ use kontor_store::{Change, Stream, Value, change::NOBODY};
 use serde_json::json;
 
 /// What can be told.
-pub const KINDS: [&str; 7] = [
+pub const KINDS: [&str; 9] = [
     "contact.created",
     "contact.updated",
+    "contact.merged",
+    "contact.unmerged",
     "conversation.opened",
     "conversation.assigned",
     "conversation.status",
@@ -32,6 +34,8 @@ pub struct News<'a> {
     pub event_id: Option<&'a str>,
     /// Who did it, or got it.
     pub user_id: Option<&'a str>,
+    /// Which contact was merged into it, or taken out of it.
+    pub from: Option<&'a str>,
     /// What became of it.
     pub status: Option<&'a str>,
 }
@@ -53,6 +57,7 @@ impl Contacts {
             "room_id": news.room_id,
             "event_id": news.event_id,
             "user_id": news.user_id,
+            "from_contact_id": news.from,
             "status": news.status,
         });
         if let Some(fields) = body.as_object_mut() {

@@ -1,7 +1,10 @@
 //! Opening a conversation: what a bridge tells of a customer, checked, and the rows of a new contact.
 
-use crate::claim::{self, Claim};
+use crate::arrival::{self, Known, Read};
+use crate::claim::{self, Claim, Trust};
+use crate::keys::Kind;
 use crate::news::News;
+use crate::resolve::{Outcome, Whose};
 use crate::{Contacts, text, text_or_empty};
 use kontor_model::{Error, Language, Ms, Nid, Result};
 use kontor_store::Change;
@@ -82,6 +85,17 @@ impl Checked {
         self.opening.profile.display_name.as_deref().or_else(claimed)
     }
 
+    /// What resolution looks at.
+    pub fn read(&self) -> Read {
+        let Opening { channel, account, id_type, external_id, .. } = &self.opening;
+        let said = self.claims.iter().filter_map(|claim| {
+            let kind = [Kind::Phone, Kind::Email].into_iter().find(|kind| kind.word() == claim.kind)?;
+            Some((kind, claim.value.as_str(), claim.trust >= Trust::Platform.number()))
+        });
+        let said: Vec<_> = said.collect();
+        arrival::read((channel, account, id_type, external_id), self.shown_name(), &said)
+    }
+
     fn note(&self, change: &mut Change, contact: &str, now: Ms) {
         for (field, value) in &self.fields {
             change.set_contact_field(&FieldRow {
@@ -97,13 +111,25 @@ impl Checked {
     }
 }
 
+/// Whose a new address is.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The contact.
+    pub contact: String,
+    /// Whether it is to be made.
+    pub is_new: bool,
+    read: Read,
+    outcome: Outcome,
+    known: Known,
+}
+
 /// What a new conversation consists of.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
     /// The conversation's id.
     pub conversation: &'a str,
-    /// The contact's id.
-    pub contact: &'a str,
+    /// Whose it is.
+    pub found: &'a Found,
     /// The user that writes for the customer.
     pub ghost: Nid,
     /// The mirrored room, and its Matrix id.
@@ -156,28 +182,13 @@ impl Contacts {
     ) -> Result<()> {
         let now = self.now();
         let nid = self.store.nid().await?;
-        change.add_contact(&ContactRow {
-            id: parts.contact.to_owned(),
-            redirect_to: None,
-            kind: if checked.shown_name().is_some() { "person" } else { "unknown" }.to_owned(),
-            stage: "visitor".to_owned(),
-            owner: None,
-            owner_id: None,
-            team: Some(channel.id.clone()),
-            visibility: channel.visibility.clone(),
-            language: checked.language.map(|language| language.code().to_owned()),
-            version: 1,
-            created_ts: now,
-            updated_ts: now,
-        });
-        checked.note(change, parts.contact, now);
-        let identity = NewIdentity {
-            identity: nid,
-            key: checked.key(),
-            contact: parts.contact,
-            ghost: parts.ghost,
-            now,
-        };
+        let contact = parts.found.contact.as_str();
+        if parts.found.is_new {
+            change.add_contact(&made(checked, channel, contact, now));
+        }
+        self.plan_resolution(change, parts.found, now).await?;
+        checked.note(change, contact, now);
+        let identity = NewIdentity { identity: nid, key: checked.key(), contact, ghost: parts.ghost, now };
         change.add_identity(identity);
         change.open_conversation(NewConversation {
             id: parts.conversation,
@@ -191,16 +202,39 @@ impl Contacts {
         });
         let audit = Audit::done(Action::ConversationOpen, actor, now).on("conversation", parts.conversation);
         change.audit(self.store.nid().await?, audit);
-        for kind in ["contact.created", "conversation.opened"] {
+        let created = parts.found.is_new.then_some("contact.created");
+        for kind in created.into_iter().chain(["conversation.opened"]) {
             let news = News {
                 kind,
-                contact: parts.contact,
+                contact,
                 conversation: Some(parts.conversation),
                 room_id: Some(parts.room.1),
                 ..News::default()
             };
             self.tell(change, &news, None).await?;
         }
+        Ok(())
+    }
+
+    /// Looks up whose a new address is; a new contact's when that is not sure.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn find(&self, checked: &Checked) -> Result<Found> {
+        let read = checked.read();
+        let (outcome, known) = self.decide(&read).await?;
+        let (contact, is_new) = match &outcome.whose {
+            Whose::Known(contact) => (contact.clone(), false),
+            Whose::New | Whose::Open(_) => (self.new_id(), true),
+        };
+        Ok(Found { contact, is_new, read, outcome, known })
+    }
+
+    /// Adds what a new address says of its contact, and the merges that follow.
+    async fn plan_resolution(&self, change: &mut Change, found: &Found, now: Ms) -> Result<()> {
+        let Found { contact, read, outcome, known, .. } = found;
+        self.note_arrival(change, read, known, outcome, contact, now);
+        self.plan_merges(change, known, outcome, contact, "").await?;
         Ok(())
     }
 
@@ -224,6 +258,13 @@ impl Contacts {
         let mut change = Change::default();
         change.see_identity(identity, now);
         checked.note(&mut change, contact, now);
+        let read = checked.read();
+        if let Some(shown) = &read.shown {
+            change.add_contact_name(contact, shown);
+        }
+        if !checked.claims.is_empty() {
+            change.weigh_contact(contact, now);
+        }
         Ok(change)
     }
 
@@ -236,6 +277,8 @@ impl Contacts {
         let rows = claim::check(claims, now)?;
         let mut change = Change::default();
         claim::note(&mut change, contact, &rows);
+        // What was typed in a chat is weighed, and merges nothing by itself.
+        change.weigh_contact(contact, now);
         change.touch_contact(contact, now);
         let news =
             News { kind: "contact.updated", contact, conversation: Some(conversation), ..News::default() };
@@ -244,8 +287,26 @@ impl Contacts {
     }
 }
 
+fn made(checked: &Checked, channel: &ChannelRow, contact: &str, now: Ms) -> ContactRow {
+    ContactRow {
+        id: contact.to_owned(),
+        redirect_to: None,
+        kind: if checked.shown_name().is_some() { "person" } else { "unknown" }.to_owned(),
+        stage: "visitor".to_owned(),
+        owner: None,
+        owner_id: None,
+        team: Some(channel.id.clone()),
+        visibility: channel.visibility.clone(),
+        language: checked.language.map(|language| language.code().to_owned()),
+        version: 1,
+        created_ts: now,
+        updated_ts: now,
+        own: None,
+    }
+}
+
 /// A name as it can be shown: what the network sends is cut and cleaned rather than refused.
-fn shown(name: &str) -> Option<String> {
+pub(crate) fn shown(name: &str) -> Option<String> {
     let clean: String = name.chars().filter(|c| !c.is_control()).take(120).collect();
     Some(clean.trim().to_owned()).filter(|name| !name.is_empty())
 }

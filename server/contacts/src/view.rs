@@ -2,6 +2,7 @@
 
 use crate::Contacts;
 use crate::card::{Card, chosen};
+use crate::consent;
 use crate::names;
 use crate::notes::{Note, Task};
 use crate::told::Told;
@@ -39,6 +40,8 @@ pub struct CardView {
     pub identities: Vec<IdentityRow>,
     /// What the contact agreed to and took back.
     pub consents: Vec<ConsentRow>,
+    /// What it agrees to by now, by purpose: given, withdrawn.
+    pub agreed: BTreeMap<String, String>,
     /// The contact's conversations, oldest first.
     pub conversations: Vec<ConversationRow>,
     /// Notes and decisions, newest first.
@@ -63,11 +66,16 @@ impl Contacts {
         let contact = cards::by_id(&mut source, reader, id).await?.ok_or_else(unknown)?;
         let values = cards::fields(&mut source, &[id]).await?;
         let channels = channels::all(&mut source).await?;
+        let acts = identities::consents(&mut source, id).await?;
+        let mut claims = identities::claims(&mut source, id).await?;
+        // Of what several say that are one contact by now, the one that is believed most.
+        claims.dedup_by(|a, b| (&a.kind, &a.key) == (&b.kind, &b.key));
         Ok(CardView {
             card: Card { contact, fields: chosen(values) },
-            claims: identities::claims(&mut source, id).await?,
+            claims,
             identities: identities::of_contact(&mut source, id).await?,
-            consents: identities::consents(&mut source, id).await?,
+            agreed: consent::agreed(&acts),
+            consents: acts.into_iter().map(|act| act.consent).collect(),
             conversations: conversations::of_contact(&mut source, id).await?,
             notes: Note::all(notes::notes(&mut source, id, MOST).await?),
             tasks: Task::all(notes::tasks(&mut source, id, MOST).await?),

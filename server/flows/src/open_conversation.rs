@@ -128,6 +128,7 @@ impl Flows {
     ) -> Result<Opened> {
         let company = self.company().await?;
         let now = self.moments.next(self.clock.now());
+        let found = self.contacts.find(checked).await?;
         let plan = Plan {
             checked,
             channel,
@@ -136,7 +137,7 @@ impl Flows {
                 profile: self.profile(&company.user_id).await?,
                 user_id: company.user_id.clone(),
             },
-            contact: self.contacts.new_id(),
+            contact: found.contact.clone(),
             conversation: self.contacts.new_id(),
             now,
         };
@@ -162,7 +163,7 @@ impl Flows {
         self.push_entries(&mut backstage.chain, &company.user_id, &staff, now).await?;
         let parts = Parts {
             conversation: &plan.conversation,
-            contact: &plan.contact,
+            found: &found,
             ghost: self.store.name(ghost.user_id.as_str()).await?,
             room: (customer.room, ids[0].as_str()),
             backstage: backstage.room,

@@ -31,6 +31,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         note("departures", app.flows.depart().await);
         note("notices", app.flows.notice_rounds().await);
         note("conversations", app.flows.tend_conversations().await);
+        note("suggestions", weigh_contacts(&app).await);
         if Instant::now() >= files {
             files = Instant::now() + FILES;
             note("files", sweep_files(&app).await);
@@ -47,6 +48,21 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 async fn accounts(app: &App) -> Result<()> {
     if let Some(due) = app.identity.due().await? {
         app.store.submit(due.change).await?;
+    }
+    Ok(())
+}
+
+/// Steps of weighing contacts that are made at a time.
+const WEIGHINGS: usize = 20;
+
+/// Weighs contacts that changed against one another.
+async fn weigh_contacts(app: &App) -> Result<()> {
+    for _ in 0..WEIGHINGS {
+        let (change, weighed) = app.contacts.weigh_some().await?;
+        if weighed == 0 {
+            break;
+        }
+        app.store.submit_bulk(change).await?;
     }
     Ok(())
 }

@@ -57,7 +57,9 @@ CREATE TABLE contact (
     -- Moves with every change, for If-Match.
     version BIGINT NOT NULL,
     created_ts BIGINT NOT NULL,
-    updated_ts BIGINT NOT NULL
+    updated_ts BIGINT NOT NULL,
+    -- How it stood before others were merged into it, JSON; NULL = none are.
+    own TEXT
 );
 
 -- Every value that was ever given for a field, one for each source; which one is shown is decided when

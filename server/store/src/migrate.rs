@@ -20,6 +20,7 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("delayed", include_str!("../migrations/0010_delayed.sql")),
     ("application_services", include_str!("../migrations/0013_application_services.sql")),
     ("contacts", include_str!("../migrations/0014_contacts.sql")),
+    ("resolution", include_str!("../migrations/0016_resolution.sql")),
 ];
 
 /// Brings the schema up to date; returns how many migrations were applied.

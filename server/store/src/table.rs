@@ -150,6 +150,17 @@ tables! {
         "backstage_nid", "status", "snoozed_until_ts", "assignee_nid", "unassigned_ts", "exclusive",
         "waits_ts", "last_answered_ts", "opened_ts", "version"];
     Note = "conversation_note" Refuse ["event_nid"] ["conversation_id", "kind", "author_nid"];
+    ContactVoice = "contact_voice" Replace ["place", "external_id", "contact_id"] ["single", "last_ts"];
+    ContactName = "contact_name" Keep ["contact_id", "shown"] [];
+    ContactToken = "contact_token" Keep ["token", "contact_id"] [];
+    ContactKey = "contact_key" Refuse ["kind", "key"] ["version", "contested"];
+    Arrival = "arrival" Refuse ["arrival_id"] ["contact_id", "place", "external_id", "rule", "ts"];
+    ContactMerge = "contact_merge" Refuse ["merge_nid"] ["from_id", "into_id", "rule", "actor_nid", "owner_nid",
+        "batch", "ts"];
+    ContactOther = "contact_other" Keep ["contact_id", "other_id"] [];
+    ContactLookup = "contact_lookup" Refuse ["lookup_id"] ["user_nid", "shown", "ts"];
+    ContactOverride = "contact_override" Replace ["contact_id", "ts"] ["user_nid", "reason"];
+    ContactDue = "contact_due" Replace ["contact_id"] ["since_ts"];
     Consent = "consent" Keep ["consent_nid"] ["contact_id", "conversation_id", "purpose", "state",
         "text_version", "text_sha256", "act", "source", "event_id", "given_ts", "recorded_ts"];
     Webhook = "webhook" Refuse ["webhook_id"] ["url", "secret", "kinds", "created_ts", "failures",

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::support::{Channel, word};
 use crate::client::support::{list, text};
 
-on_each_database!(commands_are_answered_quickly_among_many_customers);
+on_each_database!(commands_are_answered_quickly_among_many_customers, contacts_are_found_quickly_among_many,);
 
 const LIST: &str = "/_kontor/contacts/v1/conversations";
 /// Longest wait for an answer, which is there when the command is (the issue's limit; five times that where the
@@ -174,4 +174,86 @@ async fn the_sweep_does_not_look_at_all_of_them(pid: u32) {
     let computed = computing(pid) - before;
     println!("two rounds of the sweep with whatever else a quiet server does: {computed:?} of CPU");
     assert!(computed < Duration::from_millis(600), "{computed:?}");
+}
+
+/// Longest wait for what is looked up while somebody types (the issue's limit; many times that where the
+/// machine does other things besides).
+const LOOKED_UP: Duration = Duration::from_millis(50);
+
+/// Names and numbers of [`customers`].
+fn names(count: usize) -> String {
+    let letter =
+        |part: &str| format!("substr('abcdefghijklmnopqrstuvwxyz', 1 + CAST({part} AS INTEGER) % 26, 1)");
+    let source = format!(
+        "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {count}) INSERT INTO"
+    );
+    let id = "'00' || substr(CAST(1000000000 + i AS TEXT) || 'AAAAAAAAAAAAAAAAAAAAAAAA', 1, 24)";
+    let surname = format!("'koval' || {} || {} || {}", letter("i"), letter("i / 26"), letter("i / 676"));
+    [
+        format!("{source} contact_token (token, contact_id) SELECT {surname}, {id} FROM s"),
+        format!(
+            "{source} contact_token (token, contact_id) SELECT 'ian' || {}, {id} FROM s",
+            letter("i / 7")
+        ),
+        format!(
+            "{source} claim (contact_id, kind, key, value, trust, source, since_ts) SELECT {id}, 'phone', \
+             '+48' || CAST(500000000 + i AS TEXT), CAST(500000000 + i AS TEXT), 2, 'network', 1 FROM s"
+        ),
+    ]
+    .join(";\n")
+}
+
+#[allow(clippy::print_stdout)] // Figures for docs/CONTACTS.md.
+async fn contacts_are_found_quickly_among_many(db: Db) {
+    let mut process = Server::start(db);
+    let server = process.homeserver();
+    let anna = server.register("anna").await;
+    let channel = Channel::open(&server, &[&anna]).await;
+    channel.talk(&word()).await;
+    let piotr = server.register("piotr").await;
+    process.terminate();
+    let count = if full_tier() { 100_000 } else { 5_000 };
+    change(&process, db, &format!("{};\n{}", customers(count), names(count)));
+    process.start_again();
+    let limit = if full_tier() { LOOKED_UP } else { LOOKED_UP * 20 };
+    for (who, by) in [("a member", &anna), ("a stranger", &piotr)] {
+        for typed in
+            ["ko", "koval", "kovala jan", "kovalzz jan", "48500", "+485000001", "500000001", "1@exa", "zz"]
+        {
+            let mut waits = Vec::new();
+            for _ in 0..100 {
+                let asked = Instant::now();
+                let found =
+                    by.get(&format!("/_kontor/contacts/v1/lookup?q={}", harness::enc(typed))).await.ok();
+                waits.push(asked.elapsed());
+                assert!(who == "a member" || found["candidates"] == json!([]), "{typed}: {found}");
+            }
+            waits.sort_unstable();
+            println!(
+                "{db:?}, {count} contacts, {who} types {typed}: p50 {:?}, p99 {:?}",
+                waits[50], waits[98]
+            );
+            assert!(waits[98] < limit, "{typed} took {:?}", waits[98]);
+        }
+    }
+    // What arrives is decided in a moment, whatever is known.
+    let admin = server.register_admin("admin").await;
+    let pid = process.pid().expect("it runs");
+    let arrivals: Vec<_> = (0..500)
+        .map(|n| {
+            json!({
+                "arrival_id": format!("a{n}"), "channel": "whatsapp", "id_type": "phone",
+                "external_id": format!("48{}", 500_000_000 + n * 7), "display_name": format!("Jan Kowal {n}"),
+            })
+        })
+        .collect();
+    let (before, asked) = (computing(pid), Instant::now());
+    let told = admin.post("/_kontor/contacts/v1/arrivals", &json!({ "arrivals": arrivals })).await.ok();
+    assert_eq!(told["arrivals"].as_array().map(Vec::len), Some(500));
+    println!(
+        "{db:?}, {count} contacts: an arrival takes {:?} of CPU, {:?} in all",
+        (computing(pid) - before) / 500,
+        asked.elapsed() / 500
+    );
+    channel.close().await;
 }

@@ -13,6 +13,7 @@
 
 mod filter;
 mod glob;
+mod keys;
 mod names;
 mod page;
 mod picture;
@@ -31,9 +32,10 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "filter", run: filter::run },
     Target { name: "glob", run: glob::run },
+    Target { name: "keys", run: keys::run },
     Target { name: "names", run: names::run },
     Target { name: "page", run: page::run },
     Target { name: "picture", run: picture::run },

@@ -209,7 +209,7 @@ impl Flows {
             room_id: Some(&row.room_id),
             event_id: Some(event.pdu.event_id.as_str()),
             user_id: Some(event.pdu.sender.as_str()),
-            status: None,
+            ..News::default()
         };
         self.contacts.tell(chain.change(), &news, Some(event.pos.clone())).await
     }

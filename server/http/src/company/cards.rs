@@ -6,9 +6,10 @@ use crate::error::{Answer, ErrorResponse};
 use crate::extract::{Body, Caller, Path, Query, State};
 use crate::respond;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use kontor_contacts::card::{Card, Patch};
 use kontor_contacts::claim::Trust;
+use kontor_contacts::lookup::NewContact;
 use kontor_flows::caller;
 use kontor_flows::conversation::reader;
 use kontor_model::{Code, Error, Result, ids};
@@ -30,6 +31,9 @@ pub fn routes(api: Api) -> Api {
     let summary = "Lists the contacts that the caller may see, oldest first.";
     let api = api.add(doc(Method::GET, path, summary).asking(PAGES), list);
     let path = "/_kontor/contacts/v1/contacts/{id}";
+    let summary = "Makes a contact; 409 with those who hold its numbers or addresses, or are called alike.";
+    let create = doc(Method::POST, "/_kontor/contacts/v1/contacts", summary).taking::<NewContact>();
+    let api = api.add(create, super::lookup::create);
     let summary = "Gives a contact with its fields, addresses, claims, consents, conversations, notes and tasks; its version is the ETag.";
     let api = api.add(doc(Method::GET, path, summary), get);
     let summary = "Changes a contact that is still at the version of If-Match.";
@@ -116,7 +120,12 @@ async fn list(state: State, caller: Caller, Query(page): Query<Page>) -> Answer 
 
 /// `GET /_kontor/contacts/v1/contacts/{id}`
 async fn get(state: State, caller: Caller, Path(id): Path<String>) -> Answer {
-    let view = state.contacts.view(reader(&caller.requester)?, &id).await?;
+    let reader = reader(&caller.requester)?;
+    let now = state.contacts.now_of(reader, &id).await?;
+    if now != id {
+        return Ok(moved(&now, ""));
+    }
+    let view = state.contacts.view(reader, &id).await?;
     let mut told = card(&view.card);
     let claims = view.claims.iter().map(|claim| {
         json!({
@@ -140,13 +149,25 @@ async fn get(state: State, caller: Caller, Path(id): Path<String>) -> Answer {
     told.insert("claims".to_owned(), claims.collect());
     told.insert("identities".to_owned(), addresses.collect());
     told.insert("consents".to_owned(), consents.collect());
+    told.insert("agreed".to_owned(), json!(view.agreed));
     told.insert("conversations".to_owned(), view.conversations.iter().map(conversation).collect());
     told.insert("notes".to_owned(), view.notes.iter().map(super::notes::note).collect());
     told.insert("tasks".to_owned(), view.tasks.iter().map(super::notes::task).collect());
     Ok(tagged(respond::ok(&told), view.card.contact.version))
 }
 
-fn tagged(mut response: Response, version: i64) -> Response {
+/// The answer to the id of a contact that was merged: it leads to the one that both are now, for ever.
+pub(super) fn moved(now: &str, rest: &str) -> Response {
+    let body = json!({ "contact_id": now, "redirect_to": now });
+    let mut response = (StatusCode::PERMANENT_REDIRECT, axum::Json(body)).into_response();
+    let path = format!("/_kontor/contacts/v1/contacts/{now}{rest}");
+    if let Ok(location) = HeaderValue::from_str(&path) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+pub(super) fn tagged(mut response: Response, version: i64) -> Response {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
     }
@@ -171,6 +192,15 @@ async fn patch(
     headers: HeaderMap,
     Body(body): Body<Patch>,
 ) -> Answer {
+    let reader = reader(&caller.requester)?;
+    let now = state.contacts.now_of(reader, &id).await?;
+    if now != id {
+        return Ok(moved(&now, ""));
+    }
+    let others = state.contacts.in_the_way(reader, &id, &body).await?;
+    if !others.is_empty() {
+        return Err(super::lookup::in_the_way(&others, None));
+    }
     let by = by(&state, &caller);
     match state.flows.patch_card(&by, &id, expected(&headers)?, &body).await {
         Ok(changed) => Ok(tagged(respond::ok(&card(&changed)), changed.contact.version)),

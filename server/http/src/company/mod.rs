@@ -5,10 +5,13 @@
 //! served and what is documented cannot differ.
 
 mod api;
+mod arrivals;
 mod bridge;
 mod cards;
 mod channels;
 mod conversations;
+mod lookup;
+mod merges;
 mod notes;
 mod schema;
 mod webhooks;
@@ -41,7 +44,8 @@ pub fn routes(mut routes: Router<Arc<App>>, serve: &BTreeSet<Serve>) -> Router<A
 fn bridge_and_contacts(api: Api) -> Api {
     let api = bridge::routes(api);
     let api = cards::routes(api);
-    notes::routes(conversations::routes(api))
+    let api = lookup::routes(merges::routes(api));
+    notes::routes(arrivals::routes(conversations::routes(api)))
 }
 
 fn administration(api: Api) -> Api {

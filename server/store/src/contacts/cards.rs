@@ -34,25 +34,36 @@ pub struct ContactRow {
     pub created_ts: Ms,
     /// When it changed last.
     pub updated_ts: Ms,
+    /// How it stood before others were merged into it, JSON.
+    pub own: Option<String>,
 }
 
 /// What a contact's visibility must be for the reader `$1` who administers if `$2`.
 macro_rules! visible {
     () => {
         "($2 = 1 OR t.visibility = 'all' OR t.owner_nid = $1 OR EXISTS (SELECT 1 FROM contact_identity vi \
-         JOIN conversation vv ON vv.identity_nid = vi.identity_nid \
-         WHERE vi.contact_id = t.contact_id AND (vv.assignee_nid = $1 OR ((t.visibility = 'team' \
+         JOIN conversation vv ON vv.identity_nid = vi.identity_nid WHERE vi.contact_id IN (SELECT t.contact_id \
+         UNION ALL SELECT vc.contact_id FROM contact vc WHERE vc.redirect_to = t.contact_id) AND (vv.assignee_nid = $1 OR ((t.visibility = 'team' \
          OR (t.owner_nid IS NULL AND vv.assignee_nid IS NULL)) AND EXISTS (SELECT 1 FROM channel_member vm \
          WHERE vm.channel_id = vv.channel_id AND vm.user_nid = $1 AND vm.leaving = 0)))))"
     };
 }
 pub(super) use visible;
 
+/// Contacts `$1` with all that were merged into them, as `m`: the contact, and the one that it is by now.
+macro_rules! members {
+    () => {
+        "WITH m AS (SELECT contact_id, contact_id AS whole FROM contact WHERE contact_id IN TEXT_SET($1) \
+         UNION ALL SELECT contact_id, redirect_to FROM contact WHERE redirect_to IN TEXT_SET($1)) "
+    };
+}
+pub(super) use members;
+
 macro_rules! contacts {
     ($($rest:tt)*) => {
         concat!(
             "SELECT t.contact_id, t.redirect_to, t.kind, t.stage, t.owner_nid, o.text, t.team, t.visibility, \
-             t.language, t.version, t.created_ts, t.updated_ts FROM contact t \
+             t.language, t.version, t.created_ts, t.updated_ts, t.own FROM contact t \
              LEFT JOIN name o ON o.nid = t.owner_nid ",
             $($rest)*
         )
@@ -73,6 +84,7 @@ fn read(row: &Row) -> Result<ContactRow> {
         version: row.int(9)?,
         created_ts: row.int(10)?,
         updated_ts: row.int(11)?,
+        own: row.text_opt(12)?,
     })
 }
 
@@ -84,6 +96,30 @@ pub async fn by_id<S: Source>(source: &mut S, reader: Reader, id: &str) -> Resul
     let sql = contacts!("WHERE t.contact_id = $3 AND ", visible!());
     let values = vec![reader.user.into(), reader.admin.into(), id.into()];
     source.first(sql, values).await?.as_ref().map(read).transpose()
+}
+
+/// Those of some contacts that the reader may see, merged ones left out.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn by_ids<S: Source>(source: &mut S, reader: Reader, ids: &[&str]) -> Result<Vec<ContactRow>> {
+    let sql = contacts!("WHERE t.contact_id IN TEXT_SET($3) AND t.redirect_to IS NULL AND ", visible!());
+    let values = vec![reader.user.into(), reader.admin.into(), text_set(ids)];
+    source.all(sql, values).await?.iter().map(read).collect()
+}
+
+/// Numbers and addresses of contacts and of those merged into them: contact, kind, value.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn keys<S: Source>(source: &mut S, ids: &[&str]) -> Result<Vec<(String, String, String)>> {
+    let sql = concat!(
+        members!(),
+        "SELECT m.whole, c.kind, min(c.value) FROM m JOIN claim c ON c.contact_id = m.contact_id \
+         WHERE c.kind IN ('phone', 'email') GROUP BY m.whole, c.kind, c.key ORDER BY m.whole, c.kind, c.key"
+    );
+    let rows = source.all(sql, vec![text_set(ids)]).await?;
+    rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?, row.text(2)?))).collect()
 }
 
 /// Contacts that the reader may see, after an id, in the order in which they came; merged ones are left
@@ -123,7 +159,7 @@ pub struct FieldRow {
     pub ts: Ms,
 }
 
-/// All values of the fields of contacts.
+/// All values of the fields of contacts, of all that were merged into them; of two of one source both.
 ///
 /// # Errors
 /// See [`Source::all`].
@@ -131,8 +167,11 @@ pub async fn fields<S: Source>(source: &mut S, contacts: &[&str]) -> Result<Vec<
     if contacts.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = "SELECT contact_id, field, source, value, trust, ts FROM contact_field \
-               WHERE contact_id IN TEXT_SET($1) ORDER BY contact_id, field, source";
+    let sql = concat!(
+        members!(),
+        "SELECT m.whole, f.field, f.source, f.value, f.trust, f.ts FROM m \
+         JOIN contact_field f ON f.contact_id = m.contact_id ORDER BY m.whole, f.field, f.source, f.ts, f.value"
+    );
     let read = |row: &Row| {
         Ok(FieldRow {
             contact: row.text(0)?,
@@ -170,7 +209,7 @@ impl Change {
     /// Changes a contact that is still at `row.version`; refused with `Conflict` otherwise.
     pub fn change_contact(&mut self, row: &ContactRow, now: Ms) {
         let sql = "UPDATE contact SET kind = $3, stage = $4, owner_nid = $5, visibility = $6, language = $7, \
-                   updated_ts = $8, version = version + 1 WHERE contact_id = $1 AND version = $2";
+                   updated_ts = $8, own = $9, version = version + 1 WHERE contact_id = $1 AND version = $2";
         self.guard(
             sql,
             vec![
@@ -182,6 +221,7 @@ impl Change {
                 row.visibility.as_str().into(),
                 row.language.as_deref().into(),
                 now.into(),
+                row.own.as_deref().into(),
             ],
         );
     }

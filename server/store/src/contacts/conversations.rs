@@ -54,11 +54,12 @@ pub struct ConversationRow {
 macro_rules! conversations {
     ($($rest:tt)*) => {
         concat!(
-            "SELECT v.conversation_id, coalesce(t.redirect_to, t.contact_id), v.identity_nid, v.channel_id, v.lane, \
+            "SELECT v.conversation_id, t.contact_id, v.identity_nid, v.channel_id, v.lane, \
              v.room_nid, r.room_id, b.room_id, g.text, v.status, v.snoozed_until_ts, v.assignee_nid, a.text, \
              v.unassigned_ts, v.exclusive, v.waits_ts, v.last_answered_ts, v.opened_ts, v.version, \
              coalesce(t.language, c.language) FROM conversation v \
-             JOIN contact_identity i ON i.identity_nid = v.identity_nid JOIN contact t ON t.contact_id = i.contact_id \
+             JOIN contact_identity i ON i.identity_nid = v.identity_nid JOIN contact o ON o.contact_id = i.contact_id \
+             JOIN contact t ON t.contact_id = coalesce(o.redirect_to, o.contact_id) \
              JOIN room r ON r.room_nid = v.room_nid JOIN room b ON b.room_nid = v.backstage_nid \
              JOIN name g ON g.nid = i.ghost_nid LEFT JOIN name a ON a.nid = v.assignee_nid \
              LEFT JOIN channel c ON c.channel_id = v.channel_id ",
@@ -111,12 +112,15 @@ pub async fn of_room<S: Source>(source: &mut S, room: Nid) -> Result<Option<Conv
     source.first(sql, vec![room.into()]).await?.as_ref().map(read).transpose()
 }
 
-/// The conversations of a contact, oldest first.
+/// The conversations of a contact and of those merged into it, oldest first.
 ///
 /// # Errors
 /// See [`Source::all`].
 pub async fn of_contact<S: Source>(source: &mut S, contact: &str) -> Result<Vec<ConversationRow>> {
-    let sql = conversations!("WHERE i.contact_id = $1 ORDER BY v.conversation_id");
+    let sql = conversations!(
+        "WHERE i.contact_id IN (SELECT contact_id FROM contact WHERE contact_id = $1 OR redirect_to = $1) \
+         ORDER BY v.conversation_id"
+    );
     source.all(sql, vec![contact.into()]).await?.iter().map(read).collect()
 }
 

@@ -1,9 +1,10 @@
 //! Addresses of customers, and what is said about them.
 
+use super::cards::members;
 use crate::Change;
 use crate::db::Source;
 use crate::table::Table;
-use crate::value::Row;
+use crate::value::{Row, text_set};
 use kontor_model::{Ms, Nid, Result};
 
 /// By what a network names a customer.
@@ -83,13 +84,16 @@ pub struct ClaimRow {
     pub since_ts: Ms,
 }
 
-/// What is said about a contact.
+/// What is said about a contact and those merged into it.
 ///
 /// # Errors
 /// See [`Source::all`].
 pub async fn claims<S: Source>(source: &mut S, contact: &str) -> Result<Vec<ClaimRow>> {
-    let sql = "SELECT kind, key, value, trust, source, event_id, since_ts FROM claim \
-               WHERE contact_id = $1 ORDER BY kind, key";
+    let sql = concat!(
+        members!(),
+        "SELECT c.kind, c.key, c.value, c.trust, c.source, c.event_id, c.since_ts FROM m \
+         JOIN claim c ON c.contact_id = m.contact_id ORDER BY c.kind, c.key, c.trust DESC, c.since_ts"
+    );
     let read = |row: &Row| {
         Ok(ClaimRow {
             kind: row.text(0)?,
@@ -101,7 +105,7 @@ pub async fn claims<S: Source>(source: &mut S, contact: &str) -> Result<Vec<Clai
             since_ts: row.int(6)?,
         })
     };
-    source.all(sql, vec![contact.into()]).await?.iter().map(read).collect()
+    source.all(sql, vec![text_set([contact])]).await?.iter().map(read).collect()
 }
 
 /// An address as the card shows it.
@@ -123,14 +127,17 @@ pub struct IdentityRow {
     pub last_seen_ts: Ms,
 }
 
-/// The addresses of a contact.
+/// The addresses of a contact and of those merged into it.
 ///
 /// # Errors
 /// See [`Source::all`].
 pub async fn of_contact<S: Source>(source: &mut S, contact: &str) -> Result<Vec<IdentityRow>> {
-    let sql = "SELECT i.channel_id, i.account, i.id_type, i.external_id, i.state, v.conversation_id, i.last_seen_ts \
-               FROM contact_identity i JOIN conversation v ON v.identity_nid = i.identity_nid \
-               WHERE i.contact_id = $1 ORDER BY i.identity_nid";
+    let sql = concat!(
+        members!(),
+        "SELECT i.channel_id, i.account, i.id_type, i.external_id, i.state, v.conversation_id, i.last_seen_ts \
+         FROM m JOIN contact_identity i ON i.contact_id = m.contact_id \
+         JOIN conversation v ON v.identity_nid = i.identity_nid ORDER BY i.identity_nid"
+    );
     let read = |row: &Row| {
         Ok(IdentityRow {
             channel: row.text(0)?,
@@ -142,7 +149,7 @@ pub async fn of_contact<S: Source>(source: &mut S, contact: &str) -> Result<Vec<
             last_seen_ts: row.int(6)?,
         })
     };
-    source.all(sql, vec![contact.into()]).await?.iter().map(read).collect()
+    source.all(sql, vec![text_set([contact])]).await?.iter().map(read).collect()
 }
 
 /// An address to be noted.
@@ -181,15 +188,30 @@ pub struct ConsentRow {
     pub given_ts: Ms,
 }
 
-/// What a contact agreed to and took back, oldest first.
+/// A consent or its withdrawal, with whose act it was.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// What was said.
+    pub consent: ConsentRow,
+    /// The contact, or one merged into it.
+    pub contact: String,
+    /// When that one was merged.
+    pub merged_ts: Option<Ms>,
+}
+
+/// What a contact and those merged into it agreed to and took back, oldest first.
 ///
 /// # Errors
 /// See [`Source::all`].
-pub async fn consents<S: Source>(source: &mut S, contact: &str) -> Result<Vec<ConsentRow>> {
-    let sql = "SELECT purpose, state, text_version, text_sha256, act, source, event_id, given_ts FROM consent \
-               WHERE contact_id = $1 ORDER BY given_ts, consent_nid";
+pub async fn consents<S: Source>(source: &mut S, contact: &str) -> Result<Vec<Act>> {
+    let sql = concat!(
+        members!(),
+        "SELECT c.purpose, c.state, c.text_version, c.text_sha256, c.act, c.source, c.event_id, c.given_ts, \
+         c.contact_id, g.ts FROM m JOIN consent c ON c.contact_id = m.contact_id \
+         LEFT JOIN contact_merge g ON g.from_id = m.contact_id AND g.undone_ts IS NULL ORDER BY c.given_ts, c.consent_nid"
+    );
     let read = |row: &Row| {
-        Ok(ConsentRow {
+        let consent = ConsentRow {
             purpose: row.text(0)?,
             state: row.text(1)?,
             text_version: row.text(2)?,
@@ -198,9 +220,10 @@ pub async fn consents<S: Source>(source: &mut S, contact: &str) -> Result<Vec<Co
             source: row.text(5)?,
             event_id: row.text_opt(6)?,
             given_ts: row.int(7)?,
-        })
+        };
+        Ok(Act { consent, contact: row.text(8)?, merged_ts: row.int_opt(9)? })
     };
-    source.all(sql, vec![contact.into()]).await?.iter().map(read).collect()
+    source.all(sql, vec![text_set([contact])]).await?.iter().map(read).collect()
 }
 
 impl Change {

@@ -67,7 +67,8 @@ pub async fn notes<S: Source>(source: &mut S, contact: &str, limit: i64) -> Resu
                JOIN conversation_note q ON q.conversation_id = v.conversation_id \
                JOIN event e ON e.event_nid = q.event_nid JOIN event_body b ON b.event_nid = q.event_nid \
                JOIN room r ON r.room_nid = v.backstage_nid JOIN name a ON a.nid = q.author_nid \
-               WHERE i.contact_id = $1 AND e.redacted_by_nid IS NULL ORDER BY q.event_nid DESC LIMIT $2";
+               WHERE i.contact_id IN (SELECT contact_id FROM contact WHERE contact_id = $1 OR redirect_to = $1) \
+               AND e.redacted_by_nid IS NULL ORDER BY q.event_nid DESC LIMIT $2";
     let read = |row: &Row| {
         Ok(NoteRow {
             event_id: row.text(0)?,
@@ -85,12 +86,13 @@ pub async fn notes<S: Source>(source: &mut S, contact: &str, limit: i64) -> Resu
 macro_rules! tasks {
     ($from:literal, $($rest:tt)*) => {
         concat!(
-            "SELECT e.event_id, q.conversation_id, r.room_id, i.contact_id, q.number, a.text, e.origin_ts, b.ct, \
+            "SELECT e.event_id, q.conversation_id, r.room_id, t.contact_id, q.number, a.text, e.origin_ts, b.ct, \
              w.text, q.due_ts, q.done_ts, d.text FROM ", $from,
             " JOIN event e ON e.event_nid = q.event_nid JOIN event_body b ON b.event_nid = q.event_nid \
              JOIN room r ON r.room_nid = v.backstage_nid JOIN name a ON a.nid = q.author_nid \
              LEFT JOIN name w ON w.nid = q.assignee_nid LEFT JOIN name d ON d.nid = q.done_by_nid \
-             JOIN contact t ON t.contact_id = i.contact_id ",
+             JOIN contact o ON o.contact_id = i.contact_id \
+             JOIN contact t ON t.contact_id = coalesce(o.redirect_to, o.contact_id) ",
             $($rest)*
         )
     };
@@ -122,7 +124,8 @@ pub async fn tasks<S: Source>(source: &mut S, contact: &str, limit: i64) -> Resu
     let sql = tasks!(
         "contact_identity i JOIN conversation v ON v.identity_nid = i.identity_nid \
          JOIN conversation_task q ON q.conversation_id = v.conversation_id",
-        "WHERE i.contact_id = $1 AND e.redacted_by_nid IS NULL \
+        "WHERE i.contact_id IN (SELECT contact_id FROM contact WHERE contact_id = $1 OR redirect_to = $1) \
+         AND e.redacted_by_nid IS NULL \
          ORDER BY CASE WHEN q.done_ts IS NULL THEN 0 ELSE 1 END, q.done_ts DESC, \
          coalesce(q.due_ts, 9223372036854775807), q.event_nid LIMIT $2"
     );

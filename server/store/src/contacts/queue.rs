@@ -69,7 +69,7 @@ macro_rules! wanted {
     () => {
         " AND ($3 IS NULL OR v.status = $3) AND ($4 IS NULL OR v.assignee_nid = $4) \
          AND ($5 = 0 OR (v.assignee_nid IS NULL AND ($3 IS NOT NULL OR v.status <> 'closed'))) AND ($6 IS NULL OR v.channel_id = $6) \
-         AND ($7 IS NULL OR i.contact_id = $7) "
+         AND ($7 IS NULL OR t.contact_id = $7) "
     };
 }
 

@@ -54,6 +54,7 @@ fn contact(id: &str, visibility: &str) -> ContactRow {
         version: 1,
         created_ts: 1,
         updated_ts: 1,
+        own: None,
     }
 }
 

@@ -1,0 +1,146 @@
+//! Weighing contacts against one another, after what happened to them is written: what the sweep over
+//! suggestions does. Nothing waits for it.
+
+use crate::Contacts;
+use crate::arrival::{REGION, persons};
+use crate::keys::{Key, emails, phones};
+use crate::resolve::score::{Frequencies, Profile, Weight};
+use crate::resolve::suggest::{BLOCK, suggest};
+use kontor_model::Result;
+use kontor_store::contacts::resolution::{self, Trait};
+use kontor_store::contacts::suggestions;
+use kontor_store::{Change, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Contacts of one step.
+const STEP: i64 = 50;
+/// Words whose contacts are read in one step, and contacts that are compared in one.
+const MOST_TOKENS: usize = 2_000;
+
+/// What a step is about.
+struct Table {
+    profiles: BTreeMap<String, Profile>,
+    frequencies: Frequencies,
+    /// Contacts by word, of words that are not everybody's.
+    blocks: BTreeMap<String, Vec<String>>,
+}
+
+impl Contacts {
+    /// Weighs some of the contacts that changed: a constant number of statements. Gives how many were
+    /// weighed; none is left when that is nought.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn weigh_some(&self) -> Result<(Change, usize)> {
+        let mut change = Change::default();
+        let mut source = self.store.snapshot().await?;
+        let due = suggestions::due(&mut source, STEP).await?;
+        let ids: Vec<&str> = due.iter().map(|(id, _)| id.as_str()).collect();
+        let own = profiles(resolution::traits(&mut source, &ids, true).await?);
+        let table = self.table(&mut source, &own).await?;
+        let now = self.now();
+        for (id, since) in &due {
+            change.contact_weighed(id, *since);
+            change.clear_suggestions(id);
+            let Some(profile) = own.get(id) else { continue };
+            let tokens = profile.tokens();
+            change.set_contact_tokens(id, &tokens.iter().map(String::as_str).collect::<Vec<_>>());
+            for (other, weight) in table.found(id, profile, &tokens) {
+                change.suggest((id, other), hundredths(weight.bits), &evidence(&weight), now);
+            }
+        }
+        Ok((change, due.len()))
+    }
+
+    /// Everything that contacts are weighed by.
+    async fn table(&self, source: &mut Snapshot<'_>, own: &BTreeMap<String, Profile>) -> Result<Table> {
+        let tokens: BTreeSet<String> = own.values().flat_map(Profile::tokens).take(MOST_TOKENS).collect();
+        let words: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        let counts = suggestions::counts(source, &words).await?;
+        let rare: Vec<&str> = words.into_iter().filter(|word| is_rare(counts.get(*word))).collect();
+        let mut blocks: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (token, contact) in suggestions::with_tokens(source, &rare).await? {
+            blocks.entry(token).or_default().push(contact);
+        }
+        // Those of this step may not be in the archive's blocks yet.
+        for (id, profile) in own {
+            for token in profile.tokens().into_iter().filter(|token| is_rare(counts.get(token))) {
+                let block = blocks.entry(token).or_default();
+                if !block.contains(id) {
+                    block.push(id.clone());
+                }
+            }
+        }
+        let others: BTreeSet<&str> =
+            blocks.values().flatten().map(String::as_str).filter(|id| !own.contains_key(*id)).collect();
+        let others: Vec<&str> = others.into_iter().collect();
+        let mut all = profiles(resolution::traits(source, &others, true).await?);
+        all.extend(own.iter().map(|(id, profile)| (id.clone(), profile.clone())));
+        let words: BTreeSet<String> = all.values().flat_map(Profile::tokens).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let counted = suggestions::counts(source, &words).await?;
+        let frequencies = Frequencies {
+            contacts: number(suggestions::contacts(source).await?),
+            words: counted.into_iter().map(|(word, count)| (word, number(count))).collect(),
+        };
+        Ok(Table { profiles: all, frequencies, blocks })
+    }
+
+    /// Plans that every contact is weighed anew.
+    pub fn plan_weighing(&self) -> Change {
+        let mut change = Change::default();
+        change.weigh_all_contacts(self.now());
+        change
+    }
+}
+
+impl Table {
+    fn found(&self, id: &str, profile: &Profile, tokens: &BTreeSet<String>) -> Vec<(&str, Weight)> {
+        let others = tokens.iter().filter_map(|token| self.blocks.get(token)).flatten();
+        let others: BTreeSet<&str> = others.map(String::as_str).filter(|other| *other != id).collect();
+        let others = others.into_iter().filter_map(|other| self.profiles.get_key_value(other));
+        let refused = &profile.person.others;
+        let others = others.filter(|(other, _)| !refused.contains(other));
+        suggest(profile, others.map(|(other, profile)| (other.as_str(), profile)), &self.frequencies)
+    }
+}
+
+fn is_rare(count: Option<&i64>) -> bool {
+    count.is_none_or(|count| usize::try_from(*count).is_ok_and(|count| count <= BLOCK))
+}
+
+fn number(count: i64) -> f64 {
+    i32::try_from(count).map_or(f64::from(i32::MAX), f64::from)
+}
+
+fn hundredths(bits: f64) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "weights are small")]
+    let hundredths = (bits * 100.0).round().clamp(-10_000.0, 10_000.0) as i64;
+    hundredths
+}
+
+/// The reasons, JSON.
+fn evidence(weight: &Weight) -> String {
+    let reasons = weight.reasons.iter().map(|reason| {
+        let bits = (reason.bits * 10.0).round() / 10.0;
+        serde_json::json!({ "what": reason.what.word(), "bits": bits })
+    });
+    serde_json::Value::from(reasons.collect::<Vec<_>>()).to_string()
+}
+
+/// Contacts with their keys, ready to be weighed.
+fn profiles(traits: Vec<(String, Trait)>) -> BTreeMap<String, Profile> {
+    let mut keys: BTreeMap<String, BTreeSet<Key>> = BTreeMap::new();
+    for (contact, found) in &traits {
+        let Trait::Key(kind, text) = found else { continue };
+        let read = if kind == "phone" { phones(text, REGION) } else { emails(text) };
+        keys.entry(contact.clone()).or_default().extend(read);
+    }
+    let people = persons(traits).into_iter();
+    people
+        .map(|(id, person)| {
+            let keys = keys.remove(&id).unwrap_or_default().into_iter().collect();
+            (id, Profile::new(person, keys))
+        })
+        .collect()
+}

@@ -1,0 +1,256 @@
+//! Rows of resolution: who was seen at which address and with which keys.
+
+use crate::Change;
+use crate::db::Source;
+use crate::table::Table;
+use crate::value::{Row, text_set};
+use kontor_model::{Ms, Result};
+
+/// Who is known to use what touches an arrival.
+#[derive(Clone, Debug, Default)]
+pub struct Users {
+    /// Contacts of the address after all merges, with when they were last seen there.
+    pub voices: Vec<(String, Ms)>,
+    /// Kind and key, contact after all merges, trust.
+    pub holders: Vec<(String, String, String, i64)>,
+    /// Kind and key, version, whether it is contested.
+    pub keys: Vec<(String, String, i64, bool)>,
+}
+
+/// Who is known to use an address and keys; the address as `contact_key` has it.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn users<S: Source>(
+    source: &mut S,
+    address: (&str, &str, &str),
+    phones: &[&str],
+    emails: &[&str],
+) -> Result<Users> {
+    let sql = "SELECT 0, '', '', coalesce(t.redirect_to, t.contact_id), v.last_ts, 0 FROM contact_voice v \
+               JOIN contact t ON t.contact_id = v.contact_id WHERE v.place = $1 AND v.external_id = $2 \
+               UNION ALL SELECT * FROM (SELECT 1, c.kind, c.key, coalesce(t.redirect_to, t.contact_id), c.trust, 0 \
+               FROM claim c JOIN contact t ON t.contact_id = c.contact_id \
+               WHERE c.kind = 'phone' AND c.key IN TEXT_SET($3) ORDER BY c.contact_id LIMIT 300) p \
+               UNION ALL SELECT * FROM (SELECT 1, c.kind, c.key, coalesce(t.redirect_to, t.contact_id), c.trust, 0 \
+               FROM claim c JOIN contact t ON t.contact_id = c.contact_id \
+               WHERE c.kind = 'email' AND c.key IN TEXT_SET($4) ORDER BY c.contact_id LIMIT 300) e \
+               UNION ALL SELECT 2, kind, key, '', version, contested FROM contact_key \
+               WHERE (kind = 'phone' AND key IN TEXT_SET($3)) OR (kind = 'email' AND key IN TEXT_SET($4)) \
+               OR (kind = 'address' AND key = $5)";
+    let (place, external_id, key) = address;
+    let values = vec![place.into(), external_id.into(), text_set(phones), text_set(emails), key.into()];
+    let mut users = Users::default();
+    for row in source.all(sql, values).await? {
+        match row.int(0)? {
+            0 => users.voices.push((row.text(3)?, row.int(4)?)),
+            1 => users.holders.push((row.text(1)?, row.text(2)?, row.text(3)?, row.int(4)?)),
+            _ => users.keys.push((row.text(1)?, row.text(2)?, row.int(4)?, row.bool(5)?)),
+        }
+    }
+    users.voices.sort_by_key(|(_, ts)| *ts);
+    Ok(users)
+}
+
+/// What is known of a contact, of all that were merged into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trait {
+    /// A name.
+    Name(String),
+    /// An id of a place of which people have one.
+    Place(String, String),
+    /// The contact itself: stage, and when it was made.
+    Made(String, Ms),
+    /// Somebody else, as a person said.
+    Other(String),
+    /// A key: kind, text.
+    Key(String, String),
+}
+
+/// What is known of contacts; `keys`: also their keys.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn traits<S: Source>(
+    source: &mut S,
+    contacts: &[&str],
+    keys: bool,
+) -> Result<Vec<(String, Trait)>> {
+    if contacts.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Merged contacts first, so that each table is searched by its key.
+    let sql = "WITH m AS (SELECT contact_id, contact_id AS whole FROM contact WHERE contact_id IN TEXT_SET($1) \
+               UNION ALL SELECT contact_id, redirect_to FROM contact WHERE redirect_to IN TEXT_SET($1)) \
+               SELECT 0, m.whole, n.shown, '', 0 FROM m JOIN contact_name n ON n.contact_id = m.contact_id \
+               UNION ALL SELECT 1, m.whole, v.place, v.external_id, 0 FROM m \
+               JOIN contact_voice v ON v.contact_id = m.contact_id WHERE v.single = 1 \
+               UNION ALL SELECT 2, m.whole, t.stage, '', t.created_ts FROM m JOIN contact t ON t.contact_id = m.whole \
+               WHERE m.whole = m.contact_id \
+               UNION ALL SELECT 3, m.whole, coalesce(t.redirect_to, t.contact_id), '', 0 FROM m \
+               JOIN contact_other o ON o.contact_id = m.contact_id JOIN contact t ON t.contact_id = o.other_id \
+               UNION ALL SELECT 4, m.whole, c.kind, c.key, 0 FROM m JOIN claim c ON c.contact_id = m.contact_id \
+               WHERE $2 = 1 AND c.kind IN ('phone', 'email')";
+    let rows = source.all(sql, vec![text_set(contacts), keys.into()]).await?;
+    let read = |row: &Row| {
+        let found = match row.int(0)? {
+            0 => Trait::Name(row.text(2)?),
+            1 => Trait::Place(row.text(2)?, row.text(3)?),
+            2 => Trait::Made(row.text(2)?, row.int(4)?),
+            3 => Trait::Other(row.text(2)?),
+            _ => Trait::Key(row.text(2)?, row.text(3)?),
+        };
+        Ok((row.text(1)?, found))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// An arrival as it was resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArrivalRow {
+    /// The sender's name for it.
+    pub id: String,
+    /// Whose it is, after all merges.
+    pub contact: Option<String>,
+    /// Where the id is from.
+    pub place: String,
+    /// The id.
+    pub external_id: String,
+    /// By which rule.
+    pub rule: String,
+    /// When.
+    pub ts: Ms,
+}
+
+fn read_arrival(row: &Row) -> Result<ArrivalRow> {
+    Ok(ArrivalRow {
+        id: row.text(0)?,
+        contact: row.text_opt(1)?,
+        place: row.text(2)?,
+        external_id: row.text(3)?,
+        rule: row.text(4)?,
+        ts: row.int(5)?,
+    })
+}
+
+/// An arrival.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn arrival<S: Source>(source: &mut S, id: &str) -> Result<Option<ArrivalRow>> {
+    let sql = "SELECT a.arrival_id, coalesce(t.redirect_to, t.contact_id), a.place, a.external_id, a.rule, a.ts \
+               FROM arrival a LEFT JOIN contact t ON t.contact_id = a.contact_id WHERE a.arrival_id = $1";
+    source.first(sql, vec![id.into()]).await?.as_ref().map(read_arrival).transpose()
+}
+
+/// Arrivals after an id, by their ids.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn arrivals<S: Source>(source: &mut S, after: &str, limit: i64) -> Result<Vec<ArrivalRow>> {
+    let sql = "SELECT a.arrival_id, coalesce(t.redirect_to, t.contact_id), a.place, a.external_id, a.rule, a.ts \
+               FROM arrival a LEFT JOIN contact t ON t.contact_id = a.contact_id WHERE a.arrival_id > $1 \
+               ORDER BY a.arrival_id LIMIT $2";
+    source.all(sql, vec![after.into(), limit.into()]).await?.iter().map(read_arrival).collect()
+}
+
+/// Merges that resolution made since a moment.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn merges_since<S: Source>(source: &mut S, since: Ms) -> Result<i64> {
+    let sql = "SELECT count(*) FROM contact_merge WHERE ts >= $1 AND actor_nid IS NULL";
+    source.first(sql, vec![since.into()]).await?.map_or(Ok(0), |row| row.int(0))
+}
+
+/// What is written down of an arrival.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Where the id is from.
+    pub place: &'a str,
+    /// The id.
+    pub external_id: &'a str,
+    /// Whose it is.
+    pub contact: &'a str,
+    /// Whether people have one id of such a place.
+    pub single: bool,
+    /// When.
+    pub now: Ms,
+}
+
+impl Change {
+    /// Moves a key on, if it is still at the version that was read; refused with `Conflict` otherwise.
+    pub fn move_key(&mut self, kind: &str, key: &str, version: Option<i64>, contested: bool) {
+        match version {
+            None => {
+                self.insert(Table::ContactKey, vec![kind.into(), key.into(), 1_i64.into(), contested.into()])
+            }
+            Some(version) => {
+                let sql = "UPDATE contact_key SET version = version + 1, contested = $4 \
+                           WHERE kind = $1 AND key = $2 AND version = $3";
+                self.guard(sql, vec![kind.into(), key.into(), version.into(), contested.into()]);
+            }
+        }
+    }
+
+    /// Refuses the change with `Conflict` if a contact was merged into another meanwhile.
+    pub fn expect_unmerged(&mut self, contact: &str) {
+        let sql = "UPDATE contact SET version = version WHERE contact_id = $1 AND redirect_to IS NULL";
+        self.guard(sql, vec![contact.into()]);
+    }
+
+    /// A contact was seen at an address.
+    pub fn add_voice(&mut self, seen: Seen<'_>) {
+        self.insert(
+            Table::ContactVoice,
+            vec![
+                seen.place.into(),
+                seen.external_id.into(),
+                seen.contact.into(),
+                seen.single.into(),
+                seen.now.into(),
+            ],
+        );
+    }
+
+    /// A contact, or one merged into it, was seen again at an address.
+    pub fn see_voice(&mut self, seen: Seen<'_>) {
+        let sql = "UPDATE contact_voice SET last_ts = $4 WHERE place = $1 AND external_id = $2 AND contact_id IN \
+                   (SELECT contact_id FROM contact WHERE contact_id = $3 OR redirect_to = $3)";
+        self.run(sql, vec![seen.place.into(), seen.external_id.into(), seen.contact.into(), seen.now.into()]);
+    }
+
+    /// A contact was seen with a name.
+    pub fn add_contact_name(&mut self, contact: &str, shown: &str) {
+        self.insert(Table::ContactName, vec![contact.into(), shown.into()]);
+    }
+
+    /// Notes that a contact is to be weighed anew.
+    pub fn weigh_contact(&mut self, contact: &str, now: Ms) {
+        self.insert(Table::ContactDue, vec![contact.into(), now.into()]);
+    }
+
+    /// Gives an arrival that was nobody's to a contact; refused with `Conflict` when it is somebody's.
+    pub fn give_arrival(&mut self, id: &str, contact: &str) {
+        let sql = "UPDATE arrival SET contact_id = $2 WHERE arrival_id = $1 AND contact_id IS NULL";
+        self.guard(sql, vec![id.into(), contact.into()]);
+        let sql = "UPDATE contact_suggestion SET state = CASE WHEN other = $2 THEN 'accepted' ELSE 'rejected' END \
+                   WHERE one = 'arrival:' || $1 AND state = 'open'";
+        self.run(sql, vec![id.into(), contact.into()]);
+    }
+
+    /// Notes an arrival. One of the same id refuses the change with `Conflict`.
+    pub fn add_arrival(&mut self, row: &ArrivalRow) {
+        self.insert(
+            Table::Arrival,
+            vec![
+                row.id.as_str().into(),
+                row.contact.as_deref().into(),
+                row.place.as_str().into(),
+                row.external_id.as_str().into(),
+                row.rule.as_str().into(),
+                row.ts.into(),
+            ],
+        );
+    }
+}
