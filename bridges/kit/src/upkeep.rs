@@ -2,6 +2,7 @@
 
 use crate::db::{inbox, kept, media, notice, outbox, take};
 use crate::engine::Engine;
+use crate::steps::Step;
 use kontor_model::{Code, Ms, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,7 +23,11 @@ pub(crate) async fn pull(engine: Arc<Engine>, mut closing: watch::Receiver<bool>
             let cursor = take::cursor(engine.db(), engine.name(), CURSOR).await?;
             let pulled = engine.channel.pull(&engine.context, cursor).await?;
             let cursor = pulled.cursor.as_deref().map(|value| (CURSOR, value));
+            let news = !pulled.commit.items.is_empty();
             engine.context.commit_with(pulled.commit, cursor).await?;
+            if news {
+                engine.reached(Step::Taken).await;
+            }
             if pulled.everything {
                 engine.told_until.fetch_max(engine.now(), Ordering::Relaxed);
             }

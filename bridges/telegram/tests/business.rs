@@ -67,11 +67,18 @@ async fn reading_and_typing_are_shown_to_the_customer() {
     let receipt = json!({ "type": "m.receipt", "room_id": room, "content": { id: { "m.read": { "@anna:stand.in": { "ts": 1 } } } } });
     let typing =
         json!({ "type": "m.typing", "room_id": room, "content": { "user_ids": ["@anna:stand.in"] } });
-    let url = format!("{}/_matrix/app/v1/transactions/eph", world.bridge());
     let body = json!({ "events": [], "ephemeral": [receipt, typing] });
-    let answer =
-        world.client().put(url).bearer_auth(kontor_emulators::home::HS_TOKEN).json(&body).send().await;
-    assert_eq!(answer.unwrap().status(), 200);
+    // What is read is known a moment after it is shown.
+    let mut number = 0;
+    while !world.control("calls", json!({})).await.to_string().contains("readbusinessmessage") {
+        number += 1;
+        assert!(number < 100, "it is never marked as read");
+        let url = format!("{}/_matrix/app/v1/transactions/eph{number}", world.bridge());
+        let token = kontor_emulators::home::HS_TOKEN;
+        let answer = world.client().put(url).bearer_auth(token).json(&body).send().await;
+        assert_eq!(answer.unwrap().status(), 200);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     assert_eq!(called(&world, "readbusinessmessage").await["message_id"], 1);
     assert_eq!(called(&world, "sendchataction").await["action"], "typing");
 }

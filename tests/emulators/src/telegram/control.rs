@@ -76,6 +76,12 @@ impl Shared {
 
     /// What Telegram never sends; gives the status that it was answered with.
     async fn forge(&self, how: &str) -> Value {
+        // Before the bot said where, there is no hook to forge calls of.
+        let mut tries = 0;
+        while self.lock().webhook.url.is_empty() && tries < 200 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tries += 1;
+        }
         let (url, secret) = {
             let inner = self.lock();
             let url = if inner.deliver_to.is_empty() { &inner.webhook.url } else { &inner.deliver_to };
