@@ -15,11 +15,6 @@ use support::{Nature, called, event, message, sent, world};
 /// The customer of the fixtures.
 const OKSANA: &str = "730112233";
 
-fn fixture(name: &str) -> Value {
-    let all: Map<String, Value> = serde_json::from_str(UPDATES).unwrap();
-    all.get(name).cloned().unwrap_or_else(|| panic!("there is no fixture {name}"))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_that_telegram_was_seen_to_tell_arrives() {
     let world = world(Nature::Bot, false).await;
@@ -310,5 +305,4 @@ async fn a_proxys_answer_leaves_the_fate_unknown_and_the_agent_is_asked() {
     world.question("a", 0).await;
     assert_eq!(world.rungs("a", &said).pop().as_deref(), Some("uncertain"));
     assert_eq!(world.sent_texts("a").await, ["one"]);
-    let _ = fixture("text");
 }

@@ -9,31 +9,36 @@
 #[allow(dead_code, reason = "each test uses what it needs")]
 mod support;
 
+use kontor_emulators::database::Db;
+use kontor_emulators::on_each_database;
 use kontor_emulators::suite::run_some;
 use std::sync::Arc;
 use support::{Nature, Subjected};
 
-async fn passes(nature: Nature, webhook: bool) {
+on_each_database!(
+    a_bot_that_asks_passes,
+    a_bot_that_is_told_passes,
+    the_companys_account_passes,
+    the_companys_account_by_webhook_passes,
+);
+
+async fn passes(nature: Nature, webhook: bool, db: Db) {
     let filter = std::env::var("KONTOR_SUITE").unwrap_or_default();
-    run_some(Arc::new(Subjected { nature, webhook }), &filter).await;
+    run_some(Arc::new(Subjected { nature, webhook }), db, &filter).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bot_that_asks_passes() {
-    passes(Nature::Bot, false).await;
+async fn a_bot_that_asks_passes(db: Db) {
+    passes(Nature::Bot, false, db).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bot_that_is_told_passes() {
-    passes(Nature::Bot, true).await;
+async fn a_bot_that_is_told_passes(db: Db) {
+    passes(Nature::Bot, true, db).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_companys_account_passes() {
-    passes(Nature::Business, false).await;
+async fn the_companys_account_passes(db: Db) {
+    passes(Nature::Business, false, db).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_companys_account_by_webhook_passes() {
-    passes(Nature::Business, true).await;
+async fn the_companys_account_by_webhook_passes(db: Db) {
+    passes(Nature::Business, true, db).await;
 }

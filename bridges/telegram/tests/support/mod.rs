@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use kontor_bridge_kit::{Caps, Channel, Whom};
 use kontor_bridge_telegram::{HOOK_PATH, Telegram as Bridge, config::Settings};
+use kontor_emulators::database::Db;
 use kontor_emulators::suite::{Emulated, Subject, World};
 pub use kontor_emulators::telegram::Nature;
 use kontor_emulators::telegram::{BOT_ID, OWNER_ID, TOKEN, Telegram};
 use kontor_model::Language;
 use serde_json::{Value, json};
-use std::path::Path;
 use std::sync::Arc;
 
 struct Running(Telegram);
@@ -85,15 +85,11 @@ impl Subject for Subjected {
             (Nature::Business, true) => &[],
         }
     }
-
-    async fn database(&self, folder: &Path) -> String {
-        format!("sqlite://{}/bridge.db", folder.display())
-    }
 }
 
 /// A world in which customers write to the bot, or to the company's account.
 pub async fn world(nature: Nature, webhook: bool) -> World {
-    World::new(Arc::new(Subjected { nature, webhook }), "a test of Telegram's own").await
+    World::new(Arc::new(Subjected { nature, webhook }), Db::Sqlite, "a test of Telegram's own").await
 }
 
 /// The newest event of a conversation that fits.

@@ -10,10 +10,12 @@ use std::collections::{HashMap, HashSet};
 
 /// Chunks that are looked at together first, and at most: the newest ones are often enough, and the
 /// largest number bounds the memory of a question.
-const CHUNKS: [usize; 2] = [32, 1_024];
+const CHUNKS: [usize; 2] = [12, 1_024];
+/// How many times more are looked at next, as long as that finds little.
+const GROWTH: usize = 8;
 /// Places of words that are looked at. A question for so many asks for too little; what is left out
 /// then is the oldest.
-const ENOUGH: usize = 250_000;
+const ENOUGH: usize = 150_000;
 /// What a row of the index costs, in places: a beginning may stand for many rare words.
 const ROW: usize = 10;
 
@@ -84,12 +86,13 @@ impl Reading<'_> {
         let ignored = nids(store, &self.ignored).await?;
         let ignored: Vec<String> = ignored.into_iter().map(sender_mark).collect();
         let chunks = search.chunks(rooms, self.newest).await?;
-        let (mut rest, mut size, mut looked_at) = (chunks.as_slice(), CHUNKS[0], 0);
+        let (mut rest, mut size, mut looked_at) = (chunks.as_slice(), CHUNKS[0].min(chunks.len()), 0);
         while !rest.is_empty() && looked_at < ENOUGH {
-            let (part, older) = rest.split_at(size.min(rest.len()));
-            (rest, size) = (older, (size * 2).min(CHUNKS[1]));
-            let mut part = part.to_vec();
+            let (now, older) = rest.split_at(size);
+            let (mut part, before) = (now.iter().map(|(chunk, _)| *chunk).collect(), looked_at);
             let mut matches = matching(search, &mut part, query, &mut looked_at).await?;
+            size = next_size(now, older, looked_at - before, ENOUGH.saturating_sub(looked_at));
+            rest = older;
             for condition in &conditions {
                 keep(search, &part, &mut matches, condition).await?;
             }
@@ -134,6 +137,18 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// How many of the older chunks to look at after some that cost this much, when so much is left: many
+/// more, unless their texts are likely to cost too much.
+fn next_size(now: &[(Chunk, usize)], older: &[(Chunk, usize)], cost: usize, left: usize) -> usize {
+    let texts: usize = now.iter().map(|(_, texts)| texts).sum();
+    let sums = older.iter().scan(0, |sum, (_, texts)| {
+        *sum += texts;
+        Some(*sum)
+    });
+    let affordable = sums.take_while(|sum| sum * cost <= left * texts).count();
+    affordable.min(now.len() * GROWTH).min(CHUNKS[1]).max(1).min(older.len())
 }
 
 /// What the filter, the keys and the group of a page ask for.
@@ -330,6 +345,22 @@ mod tests {
         let (mut chunks, mut none) = (vec![chunk(7)], Vec::new());
         narrow(&mut chunks, &mut none);
         assert!(chunks.is_empty());
+    }
+
+    #[test]
+    fn the_next_part_is_larger_unless_that_would_cost_too_much() {
+        let chunks = |count: i64, texts: usize| -> Vec<_> {
+            (0..count).map(|base| (Chunk { room: 1, base }, texts)).collect()
+        };
+        let (small, large) = (chunks(12, 100), chunks(2_000, 1_000));
+        assert_eq!(next_size(&small, &large, 0, ENOUGH), 96);
+        assert_eq!(next_size(&chunks(600, 1_000), &large, 10, ENOUGH), 1_024);
+        assert_eq!(next_size(&chunks(600, 1_000), &large, 600_000, ENOUGH), 150);
+        // A word of its own in each text: what the texts of small chunks cost tells of large ones.
+        let cost = 12 * 100 * (ROW + 1);
+        assert_eq!(next_size(&small, &large, cost, ENOUGH - cost), (ENOUGH - cost) / (1_000 * (ROW + 1)));
+        assert_eq!(next_size(&small, &large, cost, 5), 1);
+        assert_eq!(next_size(&small, &[], cost, ENOUGH), 0);
     }
 
     #[test]

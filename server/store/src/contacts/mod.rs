@@ -4,10 +4,12 @@ pub mod cards;
 pub mod channels;
 pub mod conversations;
 pub mod identities;
+pub mod moves;
 pub mod notes;
 pub mod queue;
 pub mod versions;
 pub mod webhooks;
+pub mod widgets;
 
 #[cfg(test)]
 mod tests;

@@ -62,16 +62,20 @@ fn read(row: &Row, chunks: &[Chunk], word: Option<&str>, into: &mut Vec<Posting>
 }
 
 impl Search {
-    /// The chunks of rooms that begin up to a place, those with the newest places first.
+    /// The chunks of rooms that begin up to a place, those with the newest places first; each with how
+    /// many texts were ever indexed in it.
     ///
     /// # Errors
     /// `Unavailable` when the index cannot be read.
-    pub async fn chunks(&self, rooms: &[Nid], until: i64) -> Result<Vec<Chunk>> {
-        let sql =
-            "SELECT room_nid AS c1, base AS c2 FROM search_chunk WHERE room_nid IN ID_SET($1) AND base <= $2";
-        let rows = self.packed(sql, 2, vec![id_set(rooms.iter().copied()), until.into()]).await?;
-        let read = |row: &Row| Ok(Chunk { room: row.int(0)?, base: row.int(1)? });
-        let mut chunks: Vec<Chunk> = rows.iter().map(read).collect::<Result<_>>()?;
+    pub async fn chunks(&self, rooms: &[Nid], until: i64) -> Result<Vec<(Chunk, usize)>> {
+        let sql = "SELECT room_nid AS c1, base AS c2, docs AS c3 FROM search_chunk \
+                   WHERE room_nid IN ID_SET($1) AND base <= $2";
+        let rows = self.packed(sql, 3, vec![id_set(rooms.iter().copied()), until.into()]).await?;
+        let read = |row: &Row| {
+            let texts = usize::try_from(row.int(2)?).unwrap_or_default();
+            Ok((Chunk { room: row.int(0)?, base: row.int(1)? }, texts))
+        };
+        let mut chunks: Vec<(Chunk, usize)> = rows.iter().map(read).collect::<Result<_>>()?;
         chunks.sort_unstable_by(|a, b| b.cmp(a));
         Ok(chunks)
     }

@@ -9,8 +9,12 @@ fn doc(room: i64, ord: i64, words: &[&str]) -> Doc {
     Doc { room, ord, words: words.iter().map(|word| ((*word).to_owned(), 7)).collect() }
 }
 
+async fn chunks(search: &super::Search, rooms: &[i64]) -> Vec<super::Chunk> {
+    search.chunks(rooms, i64::MAX).await.unwrap().into_iter().map(|(chunk, _)| chunk).collect()
+}
+
 async fn found(search: &super::Search, rooms: &[i64], word: &str, prefix: bool) -> Vec<(i64, i64, bool)> {
-    let chunks = search.chunks(rooms, i64::MAX).await.unwrap();
+    let chunks = chunks(search, rooms).await;
     let term = Term { word: word.to_owned(), prefix };
     let postings = search.postings(&chunks, &term).await.unwrap().0;
     let mut found: Vec<_> =
@@ -45,7 +49,7 @@ async fn words_are_found_by_room_and_by_their_beginning() {
         );
         assert_eq!(found(search, &[2], "umow", true).await, [(2, 11, false)]);
         assert_eq!(found(search, &[3], "umow", true).await, []);
-        let chunks = search.chunks(&[1, 2], i64::MAX).await.unwrap();
+        let chunks = chunks(search, &[1, 2]).await;
         let marked = search.marked(&chunks, &["#s5".to_owned(), "#s6".to_owned()]).await.unwrap();
         assert_eq!(marked.iter().map(|posting| posting.ord).collect::<Vec<_>>(), [10]);
         store.close().await;
@@ -65,9 +69,12 @@ async fn chunks_fill_up_and_older_places_come_before_them() {
         let places: Vec<_> = found(search, &[1], "wort", false).await.iter().map(|found| found.1).collect();
         let expected: Vec<i64> = (1..2_000).chain(5_000..7_500).chain([5_000_000_000]).collect();
         assert_eq!(places, expected);
-        let bases: Vec<_> =
-            search.chunks(&[1], i64::MAX).await.unwrap().iter().map(|chunk| chunk.base).collect();
-        assert_eq!(bases, [5_000_000_000, 7_048, 6_024, 5_000, 1_025, 1]);
+        let chunks = search.chunks(&[1], i64::MAX).await.unwrap();
+        let chunks: Vec<_> = chunks.iter().map(|(chunk, texts)| (chunk.base, *texts)).collect();
+        assert_eq!(
+            chunks,
+            [(5_000_000_000, 1), (7_048, 452), (6_024, 1_024), (5_000, 1_024), (1_025, 975), (1, 1_024)]
+        );
         assert_eq!(search.chunks(&[1], 6_000).await.unwrap().len(), 3);
         store.close().await;
     }
