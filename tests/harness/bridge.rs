@@ -1,5 +1,5 @@
-//! A running `kontor bridge webchat`: a process with a folder and a database of its own, registered with a
-//! server under test.
+//! A running `kontor bridge`: a process with a folder and a database of its own, registered with a server
+//! under test.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,6 +25,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(30);
 /// A real bridge under test. Ended on drop; its log is shown when the test fails.
 #[derive(Debug)]
 pub struct Bridge {
+    name: &'static str,
     scratch: Scratch,
     address: SocketAddr,
     child: Option<Child>,
@@ -34,6 +35,35 @@ impl Bridge {
     /// Registers the channel `webchat`, in which these people answer, and starts its bridge. The widget is
     /// `shop`, the form `contact`, both on pages of this origin; the shop signs with [`SECRET`].
     pub fn start(db: Db, server: &Server, admin: &Client, staff: &[&Client], origin: &str) -> Self {
+        let own = format!(
+            "[[widget]]\nid = \"shop\"\norigins = [{origin:?}]\nlanguage = \"pl\"\ntitle = {{ pl = \"Sklep\" }}\n\
+             identity_secrets = [{SECRET:?}]\n\
+             limits = {{ sessions_per_hour = 100000, messages_per_30s = 1000, messages_per_30s_per_address = 100000, \
+             requests_per_minute = 1000000 }}\n\
+             [[form]]\nid = \"contact\"\norigins = [{origin:?}]\nsecrets = [{SECRET:?}]\nlanguage = \"pl\"\n"
+        );
+        Self::start_as("webchat", db, server, (admin, staff), &own)
+    }
+
+    /// As [`Self::start`], for the channel `telegram` and the bot of this token at this Bot API.
+    pub fn start_telegram(
+        db: Db,
+        server: &Server,
+        admin: &Client,
+        staff: &[&Client],
+        (api_url, token): (&str, &str),
+    ) -> Self {
+        let own = format!("[telegram]\ntoken = {token:?}\napi_url = {api_url:?}\npoll_seconds = 2\n");
+        Self::start_as("telegram", db, server, (admin, staff), &own)
+    }
+
+    fn start_as(
+        name: &'static str,
+        db: Db,
+        server: &Server,
+        (admin, staff): (&Client, &[&Client]),
+        own: &str,
+    ) -> Self {
         let scratch = Scratch::new("bridge");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let database = match db {
@@ -41,17 +71,12 @@ impl Bridge {
             Db::Postgres => format!("database_url = {:?}\n", shared::cluster().create_database()),
         };
         let config = format!(
-            "[bridge]\nhomeserver = {:?}\nbind = \"{address}\"\ndata_dir = {:?}\nlanguage = \"pl\"\n{database}\
-             [[widget]]\nid = \"shop\"\norigins = [{origin:?}]\nlanguage = \"pl\"\ntitle = {{ pl = \"Sklep\" }}\n\
-             identity_secrets = [{SECRET:?}]\n\
-             limits = {{ sessions_per_hour = 100000, messages_per_30s = 1000, messages_per_30s_per_address = 100000, \
-             requests_per_minute = 1000000 }}\n\
-             [[form]]\nid = \"contact\"\norigins = [{origin:?}]\nsecrets = [{SECRET:?}]\nlanguage = \"pl\"\n",
+            "[bridge]\nhomeserver = {:?}\nbind = \"{address}\"\ndata_dir = {:?}\nlanguage = \"pl\"\n{database}{own}",
             server.homeserver().base_url(),
             scratch.path().join("data").display().to_string(),
         );
         fs::write(scratch.path().join("bridge.toml"), config).expect("own folder");
-        let mut bridge = Self { scratch, address, child: None };
+        let mut bridge = Self { name, scratch, address, child: None };
         bridge.register(admin, staff);
         bridge.start_again();
         bridge
@@ -84,7 +109,7 @@ impl Bridge {
 
     fn command(&self) -> Command {
         let mut command = Command::new(binary());
-        command.arg("--config").arg(self.scratch.path().join("bridge.toml")).args(["bridge", "webchat"]);
+        command.arg("--config").arg(self.scratch.path().join("bridge.toml")).args(["bridge", self.name]);
         command
     }
 

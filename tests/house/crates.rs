@@ -9,7 +9,7 @@ use super::{expect_none, project};
 
 /// What a crate may depend on inside the project, and the outside crates that are its alone.
 /// A new crate needs a line here: that is the moment to think about its place.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("kontor-model", &[]),
     ("kontor-store", &["kontor-model"]),
     ("kontor-wire", &["kontor-model"]),
@@ -54,6 +54,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "kontor-http",
             // `kontor bridge` runs them as processes of their own.
             "kontor-bridge-kit",
+            "kontor-bridge-telegram",
             "kontor-bridge-webchat",
         ],
     ),
@@ -72,6 +73,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "kontor-http",
         ],
     ),
+    ("kontor-bridge-telegram", &["kontor-model", "kontor-bridge-kit", "kontor-emulators"]),
     ("kontor-bridge-webchat", &["kontor-model", "kontor-bridge-kit", "kontor-emulators"]),
     // The suite is a dependency of its tests only.
     ("kontor-bridge-kit", &["kontor-model", "kontor-emulators"]),

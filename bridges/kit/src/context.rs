@@ -30,6 +30,8 @@ pub(crate) struct Inner {
     pub waiters: Waiters,
     /// Tells the lanes' workers that there is news.
     pub news: Arc<Notify>,
+    /// Asks for the channel's health.
+    pub health_news: Arc<Notify>,
     pub closing: watch::Receiver<bool>,
 }
 
@@ -163,6 +165,11 @@ impl Context {
     /// Lets everybody who waits for a conversation look, such as for a typing mark that is not stored.
     pub fn wake(&self, lane: &str) {
         self.inner.waiters.wake(lane);
+    }
+
+    /// Lets the channel's health be looked at now: something was noticed that it depends on.
+    pub fn look_after_health(&self) {
+        self.inner.health_news.notify_one();
     }
 
     /// Shows in the conversation's room that the customer is typing, or stopped. Nothing is stored, and

@@ -1,6 +1,6 @@
 //! What all workers of a bridge share: the channel, the memory, the way home, and what stands in the way.
 
-use crate::channel::{Caps, Channel};
+use crate::channel::{Caps, Channel, Rate};
 use crate::config::Config;
 use crate::context::Context;
 use crate::db::Db;
@@ -36,9 +36,12 @@ pub(crate) struct Engine {
     pub out_news: Notify,
     pub tell_news: Notify,
     pub media_news: Notify,
-    pub health_news: Notify,
+    /// Our access works again: who waited for that may go on.
+    pub access_news: Notify,
     pub last_in: AtomicI64,
     pub last_out: AtomicI64,
+    /// Until when a network that is pulled has told everything.
+    pub told_until: AtomicI64,
     /// Whether this process works on the channel.
     pub leads: AtomicBool,
 }
@@ -154,10 +157,10 @@ impl Engine {
     }
 
     /// Takes a token, or says how long to wait.
-    pub fn take_token(&self, lane: &str) -> Result<(), Ms> {
+    pub fn take_token(&self, lane: &str, lane_rate: Rate) -> Result<(), Ms> {
         let now = self.now();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.take(&format!("l{lane}"), self.caps.lane_rate, now)?;
+        buckets.take(&format!("l{lane}"), lane_rate, now)?;
         buckets.take("channel", self.caps.rate, now)
     }
 

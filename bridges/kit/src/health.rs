@@ -160,7 +160,7 @@ pub(crate) async fn work(engine: Arc<Engine>, mut closing: watch::Receiver<bool>
         let refused = engine.no_access.load(Ordering::Relaxed);
         tokio::select! {
             () = tokio::time::sleep(if refused { WITHOUT_ACCESS } else { EVERY }) => {}
-            () = engine.health_news.notified() => {}
+            () = engine.context.inner.health_news.notified() => {}
             _ = closing.changed() => {}
         }
     }
@@ -186,6 +186,7 @@ async fn round(engine: &Engine, told_at: &mut Ms) -> Result<()> {
         // The probe is the proof that our access works (again): messages need not wait any longer.
         engine.network_gate.worked();
         engine.out_news.notify_one();
+        engine.access_news.notify_one();
     }
     let now = engine.now();
     let (backlog, dead) = inbox::counts(engine.db(), engine.name()).await?;

@@ -4,7 +4,10 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use kontor_model::{Code, Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::channel::Download;
@@ -98,19 +101,32 @@ impl Outward {
     /// # Errors
     /// When there is no answer, or a larger one than 4 MB.
     pub async fn call(&self, call: Call) -> std::result::Result<Response, CallError> {
-        let answer = self.start(call).await.map_err(CallError::of)?;
-        let status = answer.status().as_u16();
-        let seconds = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-        let retry_after = seconds.map(|seconds: i64| seconds.clamp(0, 86_400) * 1000);
-        let mut body = Vec::new();
-        let mut chunks = answer.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            body.extend_from_slice(&chunk.map_err(CallError::of)?);
-            if body.len() > LARGEST_ANSWER {
-                return Err(CallError { written: true, cause: "the answer is too large".to_owned() });
+        let body = call.body.clone().into();
+        let answer = self.start(call, body).await.map_err(CallError::of)?;
+        read(answer).await
+    }
+
+    /// Asks with a body of `size` bytes that is passed through as it comes; the call's own is not used.
+    ///
+    /// # Errors
+    /// As [`Outward::call`]. A body that breaks off is unwritten: nobody takes half of it.
+    pub async fn upload(
+        &self,
+        mut call: Call,
+        body: BoxStream<'static, Result<Bytes>>,
+        size: Option<u64>,
+    ) -> std::result::Result<Response, CallError> {
+        let broken = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&broken);
+        let body = body.inspect(move |chunk| flag.store(chunk.is_err(), Ordering::Relaxed));
+        call.headers.extend(size.map(|size| ("content-length".to_owned(), size.to_string())));
+        match self.start(call, reqwest::Body::wrap_stream(body)).await {
+            Ok(answer) => read(answer).await,
+            Err(_) if broken.load(Ordering::Relaxed) => {
+                Err(CallError { written: false, cause: "the file broke off on its way".to_owned() })
             }
+            Err(error) => Err(CallError::of(error)),
         }
-        Ok(Response { status, retry_after, body: body.into() })
     }
 
     /// Opens a file.
@@ -118,7 +134,8 @@ impl Outward {
     /// # Errors
     /// `NotFound` when it is gone (404, 410), `Forbidden` when it is refused, `Unavailable` otherwise.
     pub async fn open(&self, call: Call) -> Result<Download> {
-        let answer = self.start(call).await.map_err(CallError::of)?;
+        let body = call.body.clone().into();
+        let answer = self.start(call, body).await.map_err(CallError::of)?;
         match answer.status().as_u16() {
             200..=299 => {}
             404 | 410 => return Err(Error::not_found("The network has this file no more.")),
@@ -135,14 +152,34 @@ impl Outward {
         Ok(Download { media_type, size, bytes: bytes.boxed() })
     }
 
-    async fn start(&self, call: Call) -> std::result::Result<reqwest::Response, reqwest::Error> {
+    async fn start(
+        &self,
+        call: Call,
+        body: reqwest::Body,
+    ) -> std::result::Result<reqwest::Response, reqwest::Error> {
         let method = reqwest::Method::from_bytes(call.method.as_bytes()).unwrap_or_default();
         let mut request = self.client.request(method, &call.url).timeout(call.patience.unwrap_or(PATIENCE));
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
-        request.body(call.body).send().await
+        request.body(body).send().await
     }
+}
+
+/// Reads a whole answer.
+async fn read(answer: reqwest::Response) -> std::result::Result<Response, CallError> {
+    let status = answer.status().as_u16();
+    let seconds = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    let retry_after = seconds.map(|seconds: i64| seconds.clamp(0, 86_400) * 1000);
+    let mut body = Vec::new();
+    let mut chunks = answer.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        body.extend_from_slice(&chunk.map_err(CallError::of)?);
+        if body.len() > LARGEST_ANSWER {
+            return Err(CallError { written: true, cause: "the answer is too large".to_owned() });
+        }
+    }
+    Ok(Response { status, retry_after, body: body.into() })
 }
 
 /// The one client of the process.

@@ -93,6 +93,7 @@ async fn open(
         random: machine.random,
         waiters: Waiters::default(),
         news: Arc::new(Notify::new()),
+        health_news: Arc::new(Notify::new()),
         closing,
     };
     Ok(Engine {
@@ -111,9 +112,10 @@ async fn open(
         out_news: Notify::new(),
         tell_news: Notify::new(),
         media_news: Notify::new(),
-        health_news: Notify::new(),
+        access_news: Notify::new(),
         last_in: AtomicI64::new(0),
         last_out: AtomicI64::new(0),
+        told_until: AtomicI64::new(0),
         leads: AtomicBool::new(false),
     })
 }

@@ -2,8 +2,10 @@
 
 use crate::db::{inbox, kept, media, notice, outbox, take};
 use crate::engine::Engine;
-use kontor_model::{Ms, Result};
+use crate::steps::Step;
+use kontor_model::{Code, Ms, Result};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -21,7 +23,14 @@ pub(crate) async fn pull(engine: Arc<Engine>, mut closing: watch::Receiver<bool>
             let cursor = take::cursor(engine.db(), engine.name(), CURSOR).await?;
             let pulled = engine.channel.pull(&engine.context, cursor).await?;
             let cursor = pulled.cursor.as_deref().map(|value| (CURSOR, value));
+            let news = !pulled.commit.items.is_empty();
             engine.context.commit_with(pulled.commit, cursor).await?;
+            if news {
+                engine.reached(Step::Taken).await;
+            }
+            if pulled.everything {
+                engine.told_until.fetch_max(engine.now(), Ordering::Relaxed);
+            }
             Result::<Ms>::Ok(pulled.pause)
         };
         let pause = tokio::select! {
@@ -29,6 +38,13 @@ pub(crate) async fn pull(engine: Arc<Engine>, mut closing: watch::Receiver<bool>
                 Ok(pause) => {
                     failures = 0;
                     pause
+                }
+                Err(error) if error.code == Code::Unauthorized => {
+                    tokio::select! {
+                        () = without_access(&engine) => {}
+                        _ = closing.changed() => return,
+                    }
+                    0
                 }
                 Err(error) => {
                     tracing::warn!(channel = engine.name(), ?error, "The network gives no news; it is asked again.");
@@ -41,6 +57,20 @@ pub(crate) async fn pull(engine: Arc<Engine>, mut closing: watch::Receiver<bool>
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(u64::try_from(pause).unwrap_or(0))) => {}
             _ = closing.changed() => {}
+        }
+    }
+}
+
+/// The network refuses our access: nothing is asked until the probe says that it works again.
+async fn without_access(engine: &Engine) {
+    if !engine.no_access.swap(true, Ordering::Relaxed) {
+        tracing::error!(channel = engine.name(), "The network refuses the access of this channel: renew it.");
+    }
+    engine.context.inner.health_news.notify_one();
+    while engine.no_access.load(Ordering::Relaxed) {
+        tokio::select! {
+            () = engine.access_news.notified() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
     }
 }

@@ -135,7 +135,7 @@ pub fn parse(item: &Item, language: Language) -> Result<Vec<Part>> {
 }
 
 fn written(remote: String, body: Body, from: Profile) -> Part {
-    Part::Message(Message { remote, party: Party::Customer, body, reply_to: None, from })
+    Part::Message(Message { remote, party: Party::Customer, body, reply_to: None, quote: None, from })
 }
 
 fn agreed(consents: Vec<Consent>) -> Option<Part> {

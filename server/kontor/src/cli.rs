@@ -62,6 +62,8 @@ pub enum Command {
 /// The bridges that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BridgeName {
+    /// The company's Telegram bot, and its own account there
+    Telegram,
     /// The chat on the company's website
     Webchat,
 }

@@ -45,7 +45,7 @@ fn run(command: Command, options: &Options) -> Result<(), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
         Command::Bridge(wish) => {
-            let file = config::load_bridge(options.config.as_deref(), environment());
+            let file = config::load_bridge(wish.name, options.config.as_deref(), environment());
             let file = file.map_err(|problems| problems.to_string())?;
             runtime()?.block_on(bridge::run(&wish, &file, options))
         }
@@ -75,8 +75,8 @@ fn generated(what: Option<BridgeName>, reference: bool) -> String {
     match (what, reference) {
         (None, false) => config::example(),
         (None, true) => config::reference(),
-        (Some(BridgeName::Webchat), false) => config::bridge_example(),
-        (Some(BridgeName::Webchat), true) => config::bridge_reference(),
+        (Some(name), false) => config::bridge_example(name),
+        (Some(name), true) => config::bridge_reference(name),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod home;
 pub mod postbox;
 pub mod serve;
 pub mod suite;
+pub mod telegram;
 pub mod visitors;
 
 pub use home::Home;

@@ -12,8 +12,12 @@ pub struct Caps {
     pub pulls: bool,
     /// Largest body of a request to [`crate::Channel::hook`], bytes; larger ones are refused unread.
     pub largest_body: usize,
-    /// Longest text in one message, characters; longer ones are divided between words.
+    /// Longest text in one message, in [`Caps::counts`]; longer ones are divided between words.
     pub longest_text: usize,
+    /// Longest text below a file; longer ones follow it as messages of their own.
+    pub longest_caption: usize,
+    /// How the network counts a text's length.
+    pub counts: Counts,
     /// Largest file in either direction, bytes.
     pub largest_file: u64,
     /// Whether sent messages can be changed.
@@ -44,6 +48,8 @@ impl Caps {
             pulls: false,
             largest_body: 1 << 20,
             longest_text: 4000,
+            longest_caption: usize::MAX,
+            counts: Counts::Characters,
             largest_file: 20 << 20,
             edits: false,
             deletes: false,
@@ -58,13 +64,40 @@ impl Caps {
     }
 }
 
+/// How a network counts the length of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// Unicode characters.
+    Characters,
+    /// UTF-16 code units: most emoji are two.
+    Utf16,
+}
+
+impl Counts {
+    /// The length of a character.
+    pub fn of(self, c: char) -> usize {
+        match self {
+            Self::Characters => 1,
+            Self::Utf16 => c.len_utf16(),
+        }
+    }
+
+    /// The length of a text.
+    pub fn length(self, text: &str) -> usize {
+        text.chars().map(|c| self.of(c)).sum()
+    }
+}
+
 /// What to do when nobody knows whether the network got a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Uncertain {
     /// The network knows our key ([`crate::Outgoing::ours`]) and takes a message once: send it again.
     Idempotent,
-    /// The network tells of every message it took, with our key: wait so many milliseconds, then send again.
+    /// The network tells of every message it took, with our key or in words that are like it: wait so many
+    /// milliseconds, then send again. A network that is pulled must have told everything since.
     Echo(Ms),
+    /// The same, but nobody knows whether it told everything yet: wait so many milliseconds, then ask the agent.
+    EchoThenAsk(Ms),
     /// Neither: ask the agent, and go on with the conversation.
     Ask,
 }

@@ -257,4 +257,6 @@ pub struct Pulled {
     pub cursor: Option<String>,
     /// How long to wait before the next pull, milliseconds. 0 when the network itself waits.
     pub pause: Ms,
+    /// Whether this was everything that the network had to tell.
+    pub everything: bool,
 }

@@ -80,6 +80,8 @@ pub struct Message {
     pub body: Body,
     /// To which message it is an answer, by the network's id.
     pub reply_to: Option<String>,
+    /// What that one says, if the network repeats it: shown when that message is not known here.
+    pub quote: Option<String>,
     /// Who the customer is; opens the conversation when this is its first message.
     pub from: Profile,
 }
@@ -156,6 +158,8 @@ pub enum FileKind {
     Image,
     /// A recording of sound.
     Audio,
+    /// A recording of sound that was spoken as a message.
+    Voice,
     /// A film.
     Video,
     /// Anything else.

@@ -7,7 +7,7 @@ mod hook;
 mod inbound;
 mod outbound;
 
-pub use caps::{Caps, Rate, Uncertain};
+pub use caps::{Caps, Counts, Rate, Uncertain};
 pub use hook::{
     Answer, Commit, Committed, Entry, HookReply, HookRequest, Item, Keep, Noted, Pulled, Reply, ReplyBody,
     Status, Stow, Taken,
@@ -32,6 +32,12 @@ pub trait Channel: Send + Sync + 'static {
     /// What the network can do. Constant for the life of the process.
     fn caps(&self) -> Caps;
 
+    /// What the network can do in this conversation, where that differs: a network may have kinds of them.
+    fn caps_in(&self, lane: &Whom) -> Caps {
+        let _ = lane;
+        self.caps()
+    }
+
     /// Largest body of a request to this path, bytes; at most [`Caps::largest_body`]. What has to be read
     /// before anybody is known should be small.
     fn largest_body(&self, method: &str, path: &str) -> usize {
@@ -53,7 +59,8 @@ pub trait Channel: Send + Sync + 'static {
     /// [`Caps::pulls`]; items and cursor are committed before the next call.
     ///
     /// # Errors
-    /// Anything: tried again with growing pauses, health follows.
+    /// `Unauthorized` when the network refuses our access: asked again once [`Channel::health`] is fine.
+    /// Anything else: tried again with growing pauses, health follows.
     async fn pull(&self, context: &Context, cursor: Option<String>) -> Result<Pulled> {
         let _ = (context, cursor);
         Ok(Pulled::default())
@@ -70,6 +77,15 @@ pub trait Channel: Send + Sync + 'static {
     /// # Errors
     /// [`SendError`], which says whether the network may have it.
     async fn send(&self, context: &Context, outgoing: Outgoing) -> Result<Outcome, SendError>;
+
+    /// Whether what the network tells of our own message, without our key, is this one. Asked only about
+    /// messages whose fate is not known.
+    fn is_echo(&self, act: &Act, told: &Body) -> bool {
+        match (act, told) {
+            (Act::Text { text, .. }, Body::Text { text: told, .. }) => text.trim() == told.trim(),
+            _ => false,
+        }
+    }
 
     /// Typing and read marks of agents: told once, never stored, never repeated.
     ///

@@ -38,6 +38,12 @@ pub(crate) async fn heads(db: &Db, seal: &Seal, channel: &str, lane: &str) -> Re
     rows.iter().map(|row| read(row, seal)).collect()
 }
 
+/// Whether something waits in a lane that was not looked at yet.
+pub(crate) async fn is_waiting(db: &Db, channel: &str, lane: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM inbox WHERE channel = $1 AND lane = $2 AND state = 0 LIMIT 1";
+    Ok(db.first(sql, vec![channel.into(), lane.into()]).await?.is_some())
+}
+
 /// Items that were set aside and may be looked at again.
 pub(crate) async fn aside(db: &Db, seal: &Seal, channel: &str, now: Ms) -> Result<Vec<Taken>> {
     let sql = "SELECT id, key, lane, at, raw, received_at, tries FROM inbox \

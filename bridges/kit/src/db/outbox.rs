@@ -140,6 +140,15 @@ pub(crate) async fn of_receipt(
     db.first(sql, vec![channel.into(), lane.into(), remote.into()]).await?.as_ref().map(read).transpose()
 }
 
+/// Messages whose fate is not known, and those that are about to be sent again, oldest first.
+pub(crate) async fn unsettled(db: &Db, channel: &str, lane: &str) -> Result<Vec<Sending>> {
+    let sql = select!(
+        "WHERE channel = $1 AND lane = $2 AND act = 'send' AND remote IS NULL AND content IS NOT NULL \
+         AND (rung IN (1, 2) OR (rung = 0 AND tries > 0)) ORDER BY id LIMIT 10"
+    );
+    db.all(sql, vec![channel.into(), lane.into()]).await?.iter().map(read).collect()
+}
+
 /// Rows up to a number that a receipt "up to here" may lift.
 pub(crate) async fn up_to(db: &Db, channel: &str, lane: &str, id: i64, below: Rung) -> Result<Vec<Sending>> {
     let sql = select!(

@@ -50,6 +50,18 @@ pub(super) fn in_reply_to(content: &mut Value, event_id: &str) {
     json::set(content, "m.relates_to", json!({ "m.in_reply_to": { "event_id": event_id } }));
 }
 
+/// As an answer to something that is not known here.
+pub(super) fn quoting(content: &mut Value, quote: &str) {
+    let quoted: String = quote.lines().map(|line| format!("> {line}\n")).collect();
+    let body = json::text(content, "body").to_owned();
+    if content.get("formatted_body").is_some() {
+        let html = json::text(content, "formatted_body");
+        let html = format!("<blockquote>{}</blockquote>{html}", crate::html::escape(quote));
+        json::set(content, "formatted_body", json!(html));
+    }
+    json::set(content, "body", json!(format!("{quoted}\n{body}")));
+}
+
 /// As a change of an event.
 pub(crate) fn replacing(content: Value, event_id: &str) -> Value {
     let mut whole = content.clone();
@@ -64,7 +76,7 @@ pub(crate) fn replacing(content: Value, event_id: &str) -> Value {
 pub(crate) fn file_type(kind: FileKind) -> &'static str {
     match kind {
         FileKind::Image => "m.image",
-        FileKind::Audio => "m.audio",
+        FileKind::Audio | FileKind::Voice => "m.audio",
         FileKind::Video => "m.video",
         FileKind::File => "m.file",
     }

@@ -1,7 +1,7 @@
 //! Files of the network come home: fetched, uploaded, and put in the place of their placeholders.
 
 use super::content::{file_type, replacing};
-use crate::channel::Download;
+use crate::channel::{Download, FileKind};
 use crate::db::lane;
 use crate::db::media::{self, Wanted};
 use crate::engine::Engine;
@@ -113,13 +113,17 @@ async fn bring(engine: &Engine, wanted: &Wanted) -> Result<(), Stop> {
     if let Some(size) = file.size {
         json::set(&mut info, "size", size);
     }
-    let content = json!({
+    let mut content = json!({
         "msgtype": file_type(file.kind),
         "body": caption.unwrap_or(&file.name),
         "filename": file.name,
         "url": mxc,
         "info": info,
     });
+    if file.kind == FileKind::Voice {
+        // MSC3245: shown as something that was said, not as music.
+        json::set(&mut content, "org.matrix.msc3245.voice", json!({}));
+    }
     replace(engine, wanted, "file", content).await.map_err(Stop::Later)
 }
 

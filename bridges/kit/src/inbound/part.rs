@@ -93,13 +93,18 @@ async fn written(
         Party::Customer => {}
         Party::Company { .. } => {}
         Party::Echo { ours } => {
-            let receipt = Receipt {
+            let mut receipt = Receipt {
                 ours: ours.clone(),
                 remote: Some(message.remote.clone()),
                 standing: crate::Standing::at(crate::Rung::Accepted),
                 up_to: false,
             };
-            let found = outbound::heard(engine, spot.lane(), &receipt, leaves).await?;
+            let mut found = outbound::heard(engine, spot.lane(), &receipt, leaves).await?;
+            if !found && ours.is_none() {
+                receipt.ours = outbound::alike(engine, spot.lane(), &message.body).await?;
+                found =
+                    receipt.ours.is_some() && outbound::heard(engine, spot.lane(), &receipt, leaves).await?;
+            }
             // With our key it can only be ours; without, it may be ours that has no answer yet.
             if found || ours.is_some() {
                 return if found { Ok(()) } else { spot.not_yet(FOR_ANSWER) };
@@ -118,8 +123,10 @@ async fn post(engine: &Engine, spot: &Spot<'_>, message: &Message, leaves: &mut 
     content::origin(&mut content, engine.name(), spot, Some(&message.remote));
     if let Some(remote) = &message.reply_to {
         let events = link::events(engine.db(), engine.name(), spot.lane(), remote).await?;
-        if let Some((event_id, _)) = events.first() {
-            content::in_reply_to(&mut content, event_id);
+        match (events.first(), &message.quote) {
+            (Some((event_id, _)), _) => content::in_reply_to(&mut content, event_id),
+            (None, Some(quote)) => content::quoting(&mut content, quote),
+            (None, None) => {}
         }
     }
     if !customer {
@@ -183,7 +190,7 @@ async fn edit(
         // The message never came: what it says now is better than nothing.
         let from = Profile::default();
         let (remote, party, body) = (remote.to_owned(), party.clone(), body.clone());
-        let message = Message { remote, party, body, reply_to: None, from };
+        let message = Message { remote, party, body, reply_to: None, quote: None, from };
         return match lane::get(engine.db(), engine.name(), spot.lane()).await?.and_then(|lane| lane.home) {
             Some(_) => Box::pin(post(engine, spot, &message, leaves)).await,
             None => Ok(()),

@@ -29,9 +29,10 @@ fn unsupported() -> Resolved {
 pub(super) async fn resolve(engine: &Engine, lane: &Lane, row: &Sending) -> Result<Resolved> {
     let content = engine.seal().open("outbox", &row.content)?;
     let stored: Stored = serde_json::from_slice(&content).map_err(Error::internal)?;
+    let caps = engine.channel.caps_in(&lane.whom);
     let act = match row.act.as_str() {
         "send" => send(engine, stored.clone()).await?,
-        "edit" if !engine.caps.edits => return Ok(unsupported()),
+        "edit" if !caps.edits => return Ok(unsupported()),
         "edit" => match about(engine, &row.target).await? {
             About::Network(remote) => {
                 Some(Act::Edit { remote, text: stored.text, html: stored.html.clone() })
@@ -40,7 +41,7 @@ pub(super) async fn resolve(engine: &Engine, lane: &Lane, row: &Sending) -> Resu
             About::Unknown => return Ok(unsupported()),
         },
         "delete" => return delete(engine, lane, row, &stored).await,
-        "react" if !engine.caps.reactions => return Ok(Resolved::Nothing),
+        "react" if !caps.reactions => return Ok(Resolved::Nothing),
         "react" => match about(engine, &row.target).await? {
             About::Network(remote) => Some(Act::React { remote, key: stored.text }),
             About::Withdrawn | About::Unknown => return Ok(Resolved::Nothing),
@@ -75,11 +76,25 @@ async fn send(engine: &Engine, stored: Stored) -> Result<Option<Act>> {
     }))
 }
 
+/// The message of a row whose fate is not known, to be compared with what the network tells of ours.
+///
+/// # Errors
+/// As [`resolve`].
+pub(super) fn message(engine: &Engine, row: &Sending) -> Result<Act> {
+    let stored: Stored =
+        serde_json::from_slice(&engine.seal().open("outbox", &row.content)?).map_err(Error::internal)?;
+    Ok(match stored.file {
+        Some(file) => Act::File { file: file.into(), reply_to: None },
+        None => Act::Text { text: stored.text, html: stored.html, reply_to: None },
+    })
+}
+
 /// Taking back a message, or a reaction.
 async fn delete(engine: &Engine, lane: &Lane, row: &Sending, stored: &Stored) -> Result<Resolved> {
+    let caps = engine.channel.caps_in(&lane.whom);
     let targets = outbox::of_event(engine.db(), engine.name(), &row.target).await?;
     if let Some(reaction) = targets.iter().find(|target| target.act == "react") {
-        if !engine.caps.reactions || !reaction.standing.rung.is_settled() {
+        if !caps.reactions || !reaction.standing.rung.is_settled() {
             return Ok(Resolved::Nothing);
         }
         let About::Network(remote) = about(engine, &reaction.target).await? else {
@@ -93,7 +108,7 @@ async fn delete(engine: &Engine, lane: &Lane, row: &Sending, stored: &Stored) ->
     let Some(target) = target else { return Ok(Resolved::Nothing) };
     match (&target.remote, target.standing.rung) {
         (_, Rung::Queued | Rung::Failed) => Ok(Resolved::Nothing),
-        (Some(remote), _) if engine.caps.deletes => {
+        (Some(remote), _) if caps.deletes => {
             let act = Act::Delete { remote: remote.clone() };
             Ok(outgoing(engine, lane, row, &stored.sender, stored.ts, act).await)
         }

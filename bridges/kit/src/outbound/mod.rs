@@ -5,7 +5,8 @@ mod act;
 pub(crate) mod tell;
 pub(crate) mod transaction;
 
-use crate::channel::{Outcome, Policy, Receipt, Scope, SendError, Uncertain};
+use crate::channel::{Body, Outcome, Policy, Receipt, Scope, SendError, Uncertain, Whom};
+use crate::db::inbox;
 use crate::db::lane::{self, Lane};
 use crate::db::link::{self, Link};
 use crate::db::outbox::{self, Becomes, Sending};
@@ -42,9 +43,9 @@ pub(crate) async fn drain(engine: &Engine, lane_name: &str) -> Result<Option<Ms>
         }
         let later = match row.standing.rung {
             // Only this task works on this lane: whoever began it is no more.
-            Rung::Sending => unknown(engine, &row).await?,
+            Rung::Sending => unknown(engine, &row, &lane.whom).await?,
             Rung::Uncertain if row.next_at > now => Some(row.next_at),
-            Rung::Uncertain => change(engine, &row, queued(&row, 0)).await.map(|()| None)?,
+            Rung::Uncertain => waited(engine, &row, &lane.whom).await?,
             Rung::Queued if row.next_at > now => Some(row.next_at),
             Rung::Queued => send(engine, &lane, &row).await?,
             // Settled and still in line: an answer was heard before it was recorded.
@@ -93,14 +94,15 @@ async fn change(engine: &Engine, row: &Sending, new: Becomes) -> Result<()> {
 /// Sends the head of a lane, or says when it may be sent.
 async fn send(engine: &Engine, lane: &Lane, row: &Sending) -> Result<Option<Ms>> {
     let now = engine.now();
-    if now - row.queued_at > engine.caps.longest_wait {
+    let caps = engine.channel.caps_in(&lane.whom);
+    if now - row.queued_at > caps.longest_wait {
         let failure = Failure::new(FailureKind::Expired, "");
         return change(engine, row, failed(row, failure)).await.map(|()| None);
     }
     if let Policy::Closed(failure) = engine.channel.policy(&lane.whom, now) {
         return change(engine, row, failed(row, failure)).await.map(|()| None);
     }
-    if let Err(wait) = engine.take_token(&row.lane) {
+    if let Err(wait) = engine.take_token(&row.lane, caps.lane_rate) {
         return Ok(Some(now + wait));
     }
     let outgoing = match act::resolve(engine, lane, row).await? {
@@ -122,13 +124,18 @@ async fn send(engine: &Engine, lane: &Lane, row: &Sending) -> Result<Option<Ms>>
     let sent = tokio::time::timeout(PATIENCE, engine.channel.send(&engine.context, outgoing)).await;
     engine.reached(Step::Answered).await;
     let outcome = sent.unwrap_or_else(|_| Err(SendError::unknown("the network took too long")));
-    let later = record(engine, row.id, outcome).await?;
+    let later = record(engine, row.id, &lane.whom, outcome).await?;
     engine.reached(Step::Recorded).await;
     Ok(later)
 }
 
 /// Writes down what the network answered. Receipts may have come first.
-async fn record(engine: &Engine, id: i64, outcome: Result<Outcome, SendError>) -> Result<Option<Ms>> {
+async fn record(
+    engine: &Engine,
+    id: i64,
+    whom: &Whom,
+    outcome: Result<Outcome, SendError>,
+) -> Result<Option<Ms>> {
     loop {
         let row = outbox::get(engine.db(), engine.name(), id).await?;
         let row = row.ok_or_else(|| Error::internal("an outbox row that is gone"))?;
@@ -147,7 +154,7 @@ async fn record(engine: &Engine, id: i64, outcome: Result<Outcome, SendError>) -
             // A receipt said already that it is there.
             _ if row.standing.rung.is_settled() => (Becomes { open: false, ..as_is(&row) }, None),
             Ok(Outcome::Retry { after, scope, why }) => retry(engine, &row, *after, *scope, why),
-            Err(error) if error.written => return unknown(engine, &row).await,
+            Err(error) if error.written => return unknown(engine, &row, whom).await,
             Err(error) => retry(engine, &row, None, Scope::Lane, &error.cause),
         };
         let remote = new.remote.clone();
@@ -187,7 +194,7 @@ fn retry(
         Scope::Channel => engine.network_gate.close(at),
         Scope::Credentials => {
             engine.no_access.store(true, Ordering::Relaxed);
-            engine.health_news.notify_one();
+            engine.context.inner.health_news.notify_one();
             engine.network_gate.close(now + NO_ACCESS);
             tracing::error!(
                 channel = engine.name(),
@@ -201,10 +208,10 @@ fn retry(
 }
 
 /// Nobody knows whether the network has it: what is done then is the network's nature.
-async fn unknown(engine: &Engine, row: &Sending) -> Result<Option<Ms>> {
+async fn unknown(engine: &Engine, row: &Sending, whom: &Whom) -> Result<Option<Ms>> {
     let now = engine.now();
     let uncertain = Standing::at(Rung::Uncertain);
-    match engine.caps.uncertain {
+    match engine.channel.caps_in(whom).uncertain {
         Uncertain::Idempotent => {
             let at = now + engine.pause(row.tries);
             change(engine, row, queued(row, at)).await?;
@@ -216,7 +223,7 @@ async fn unknown(engine: &Engine, row: &Sending) -> Result<Option<Ms>> {
             change(engine, row, queued(row, at)).await?;
             Ok(Some(at))
         }
-        Uncertain::Echo(patience) => {
+        Uncertain::Echo(patience) | Uncertain::EchoThenAsk(patience) => {
             let at = now + patience;
             let new = Becomes { standing: uncertain, open: true, next_at: at, ..as_is(row) };
             change(engine, row, new).await?;
@@ -228,6 +235,34 @@ async fn unknown(engine: &Engine, row: &Sending) -> Result<Option<Ms>> {
             Ok(None)
         }
     }
+}
+
+/// Nothing was heard of a message of unknown fate for as long as that may take.
+async fn waited(engine: &Engine, row: &Sending, whom: &Whom) -> Result<Option<Ms>> {
+    if let Uncertain::EchoThenAsk(_) = engine.channel.caps_in(whom).uncertain {
+        let asked = Becomes { open: false, tell: true, ..as_is(row) };
+        return change(engine, row, asked).await.map(|()| None);
+    }
+    // That it was not told is a proof only when everything was told, and looked at.
+    let told = !engine.caps.pulls || engine.told_until.load(Ordering::Relaxed) >= row.next_at;
+    if !told || inbox::is_waiting(engine.db(), engine.name(), &row.lane).await? {
+        return Ok(Some(engine.now() + 200));
+    }
+    change(engine, row, queued(row, 0)).await.map(|()| None)
+}
+
+/// The message of ours that the network tells of without its key: the oldest of those whose fate is not
+/// known that says the same.
+///
+/// # Errors
+/// `Unavailable` when the database is gone.
+pub(crate) async fn alike(engine: &Engine, lane: &str, told: &Body) -> Result<Option<String>> {
+    for row in outbox::unsettled(engine.db(), engine.name(), lane).await? {
+        if engine.channel.is_echo(&act::message(engine, &row)?, told) {
+            return Ok(Some(row.ours));
+        }
+    }
+    Ok(None)
 }
 
 /// Merges what the network tells of a message of ours. False when none is known by these ids.

@@ -1,6 +1,6 @@
 //! What the homeserver tells: agents' events become rows of the outbox before it is answered.
 
-use crate::channel::{Author, FileKind, OutFile, Signal};
+use crate::channel::{Author, Counts, FileKind, OutFile, Signal};
 use crate::db::lane::{self, Lane, Way};
 use crate::db::outbox::Fresh;
 use crate::db::{Change, inbox, link, notice, outbox};
@@ -168,8 +168,17 @@ fn message(engine: &Engine, lane: &Lane, event: &Value, base: Stored, change: &m
     }
     let reply_to = content.pointer("/m.relates_to/m.in_reply_to/event_id").and_then(Value::as_str);
     let base = Stored { reply_to: reply_to.map(str::to_owned), ..base };
-    if let Some(file) = file(event, content) {
-        return add(engine, lane, (id, 0, "send", id), &Stored { file: Some(file), ..base }, change);
+    let caps = engine.channel.caps_in(&lane.whom);
+    if let Some(mut file) = file(event, content) {
+        let long = |caption: &String| caps.counts.length(caption) > caps.longest_caption;
+        let apart = file.caption.take_if(|caption| long(caption));
+        add(engine, lane, (id, 0, "send", id), &Stored { file: Some(file), ..base.clone() }, change)?;
+        let parts = apart.map(|text| text_parts(&text, caps.longest_text, caps.counts)).unwrap_or_default();
+        for (part, text) in (1..).zip(parts) {
+            let stored = Stored { text, reply_to: None, ..base.clone() };
+            add(engine, lane, (id, part, "send", id), &stored, change)?;
+        }
+        return Ok(());
     }
     let body = str(content, "body");
     // A notice is what a machine says to agents; an empty text or another kind says nothing to customers.
@@ -177,7 +186,7 @@ fn message(engine: &Engine, lane: &Lane, event: &Value, base: Stored, change: &m
         return Ok(());
     }
     let body = if reply_to.is_some() { without_quote(body) } else { body };
-    let parts = text_parts(body, engine.caps.longest_text);
+    let parts = text_parts(body, caps.longest_text, caps.counts);
     let html = formatted(content).filter(|_| parts.len() == 1);
     for (part, text) in (0..).zip(parts) {
         let reply_to = base.reply_to.clone().filter(|_| part == 0);
@@ -207,6 +216,7 @@ fn without_quote(body: &str) -> &str {
 fn file(event: &Value, content: &Value) -> Option<StoredFile> {
     let kind = match str(content, "msgtype") {
         "m.image" => FileKind::Image,
+        "m.audio" if content.get("org.matrix.msc3245.voice").is_some() => FileKind::Voice,
         "m.audio" => FileKind::Audio,
         "m.video" => FileKind::Video,
         "m.file" => FileKind::File,
@@ -228,12 +238,23 @@ fn file(event: &Value, content: &Value) -> Option<StoredFile> {
     })
 }
 
-/// Divides a text into pieces of at most `longest` characters, at lines or words where possible.
-fn text_parts(text: &str, longest: usize) -> Vec<String> {
+/// Where a text has to end to be no longer than this; `None` when it is not.
+fn limit_of(text: &str, longest: usize, counts: Counts) -> Option<usize> {
+    let mut length = 0;
+    let over = |(_, c): &(usize, char)| {
+        length += counts.of(*c);
+        length > longest
+    };
+    // At least one character, or there would be no end.
+    text.char_indices().find(over).map(|(at, c)| if at == 0 { c.len_utf8() } else { at })
+}
+
+/// Divides a text into pieces of at most `longest`, at lines or words where possible.
+fn text_parts(text: &str, longest: usize, counts: Counts) -> Vec<String> {
     let longest = longest.max(1);
     let mut parts = Vec::new();
     let mut rest = text.trim_end();
-    while let Some((limit, _)) = rest.char_indices().nth(longest) {
+    while let Some(limit) = limit_of(rest, longest, counts) {
         let (head, _) = rest.split_at(limit);
         // Not too early: a piece is at least half full, or a quarter where a word would be cut otherwise.
         let gaps = [("\n\n", limit / 2), ("\n", limit / 2), (" ", limit / 4)];
@@ -342,9 +363,12 @@ mod tests {
 
     #[test]
     fn long_texts_are_divided_between_words_and_nothing_of_them_is_lost() {
+        let text_parts = |text, longest| text_parts(text, longest, Counts::Characters);
         assert_eq!(text_parts("krótki", 10), ["krótki"]);
         assert_eq!(text_parts("raz dwa trzy cztery", 10), ["raz dwa", "trzy", "cztery"]);
         assert_eq!(text_parts("żółżółżółżół", 5), ["żółżó", "łżółż", "ół"]);
+        assert_eq!(super::text_parts("👉👉👉", 4, Counts::Utf16), ["👉👉", "👉"]);
+        assert_eq!(super::text_parts("👉👉", 1, Counts::Utf16), ["👉", "👉"]);
         for text in [
             "a b c d e f g h i j k",
             "x\n\ny z\nqqqqqqqqqqqqqqqq w",

@@ -133,7 +133,8 @@ impl Channel for PostboxChannel {
         let answer = context.outward().call(self.call("GET", &path, None)).await?;
         let news = answer.json();
         let commit = Commit { items: Self::items(&news)?, ..Commit::default() };
-        Ok(Pulled { commit, cursor: news["next"].as_i64().map(|next| next.to_string()), pause: 0 })
+        let cursor = news["next"].as_i64().map(|next| next.to_string());
+        Ok(Pulled { commit, cursor, pause: 0, everything: true })
     }
 
     fn parse(&self, item: &Item) -> Result<Vec<Part>> {
@@ -148,7 +149,14 @@ impl Channel for PostboxChannel {
         };
         let message = |party, body| {
             let remote = opt("of").unwrap_or_else(|| text("id"));
-            Part::Message(Message { remote, party, body, reply_to: opt("reply_to"), from: from.clone() })
+            Part::Message(Message {
+                remote,
+                party,
+                body,
+                reply_to: opt("reply_to"),
+                quote: opt("quote"),
+                from: from.clone(),
+            })
         };
         let part = match text("type").as_str() {
             "text" => message(Party::Customer, Body::Text { text: text("text"), html: opt("html") }),

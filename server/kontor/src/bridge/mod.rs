@@ -10,7 +10,9 @@ use crate::config::{BridgeFile, Config};
 use crate::serve::{Asked, IMPATIENT, Signals, make_folder};
 use crate::system::{SystemClock, SystemRandom, say};
 use crate::telemetry::Telemetry;
-use kontor_bridge_kit::{Config as KitConfig, Machine};
+use kontor_bridge_kit::{Channel as KitChannel, Config as KitConfig, Machine};
+use kontor_bridge_telegram::Telegram;
+use kontor_bridge_telegram::config::Receive;
 use kontor_bridge_webchat::WebChat;
 use kontor_model::Secret;
 use std::path::PathBuf;
@@ -25,9 +27,8 @@ const ADMIN_TOKEN: &str = "KONTORCTL_TOKEN";
 /// # Errors
 /// A sentence for the person who started it.
 pub async fn run(wish: &Wish, file: &BridgeFile, options: &Options) -> Result<(), String> {
-    let BridgeName::Webchat = wish.name;
     if wish.check {
-        say(explain(file));
+        say(explain(wish.name, file));
         return Ok(());
     }
     if wish.register {
@@ -37,16 +38,19 @@ pub async fn run(wish: &Wish, file: &BridgeFile, options: &Options) -> Result<()
     // The bridge's log is set up like the server's; it has no metrics of its own.
     let server = Config { log: file.log.clone(), ..Config::default() };
     let telemetry = Telemetry::start(&server, options.log.unwrap_or(file.log.format))?;
-    let ended = serve(file, &mut signals).await;
+    let ended = serve(wish.name, file, &mut signals).await;
     let _ = tokio::task::spawn_blocking(|| telemetry.stop()).await;
     ended
 }
 
 /// Runs the bridge until a signal says to end.
-async fn serve(file: &BridgeFile, signals: &mut Signals) -> Result<(), String> {
+async fn serve(name: BridgeName, file: &BridgeFile, signals: &mut Signals) -> Result<(), String> {
     make_folder(&file.bridge.data_dir)?;
-    let config = kit_config(file)?;
-    let channel = Arc::new(WebChat::new(file.webchat())?);
+    let config = kit_config(name, file)?;
+    let channel: Arc<dyn KitChannel> = match name {
+        BridgeName::Webchat => Arc::new(WebChat::new(file.webchat())?),
+        BridgeName::Telegram => Arc::new(Telegram::new(file.telegram()?)?),
+    };
     let (close, closing) = watch::channel(false);
     let machine = Machine::new(Arc::new(SystemClock), Arc::new(SystemRandom));
     let running = kontor_bridge_kit::run(channel, config, machine, closing);
@@ -67,8 +71,16 @@ async fn stopped(signals: &mut Signals) {
     while signals.next().await != Asked::Stop {}
 }
 
+/// The word for a bridge on the command line, and its kind of channel at the server.
+fn word(name: BridgeName) -> &'static str {
+    match name {
+        BridgeName::Webchat => "webchat",
+        BridgeName::Telegram => "telegram",
+    }
+}
+
 /// The configuration in the kit's words.
-fn kit_config(file: &BridgeFile) -> Result<KitConfig, String> {
+fn kit_config(name: BridgeName, file: &BridgeFile) -> Result<KitConfig, String> {
     let bridge = &file.bridge;
     let folder = |error: std::io::Error| {
         format!("The data folder {} cannot be named: {error}.", bridge.data_dir.display())
@@ -81,8 +93,8 @@ fn kit_config(file: &BridgeFile) -> Result<KitConfig, String> {
         _ => Tokens::read(&bridge.data_dir)?.ok_or_else(|| {
             format!(
                 "The bridge is not registered with the homeserver yet. Register it with an administrator's token:\n  \
-                 {ADMIN_TOKEN}=… kontor bridge webchat --config FILE --register --member @somebody:{}",
-                "company.example"
+                 {ADMIN_TOKEN}=… kontor bridge {} --config FILE --register --member @somebody:company.example",
+                word(name)
             )
         })?,
     };
@@ -122,7 +134,7 @@ async fn make_known(wish: &Wish, file: &BridgeFile) -> Result<(), String> {
     let admin = Admin::new(&bridge.homeserver, Secret::new(token))?;
     let channel = Channel {
         id: &bridge.channel,
-        kind: "webchat",
+        kind: word(wish.name),
         url: &bridge.url.clone().unwrap_or_else(|| format!("http://{}", bridge.bind)),
         title: wish.title.as_deref(),
         members: &wish.members,
@@ -138,22 +150,34 @@ async fn make_known(wish: &Wish, file: &BridgeFile) -> Result<(), String> {
 }
 
 /// What the configuration means, in sentences.
-fn explain(file: &BridgeFile) -> String {
+fn explain(name: BridgeName, file: &BridgeFile) -> String {
     let bridge = &file.bridge;
-    let widgets: Vec<&str> = file.widget.iter().map(|widget| widget.id.as_str()).collect();
-    let forms: Vec<&str> = file.form.iter().map(|form| form.id.as_str()).collect();
-    let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let own = match name {
+        BridgeName::Webchat => explain_webchat(file),
+        BridgeName::Telegram => explain_telegram(file),
+    };
     format!(
         "The configuration is good.\n\
          The bridge is the channel {} of {} and listens on http://{}.\n\
-         It keeps what it knows in {}{}.\n\
-         Widgets: {}. Forms: {}.",
+         It keeps what it knows in {}{}.\n{own}",
         bridge.channel,
         bridge.homeserver,
         bridge.bind,
         bridge.data_dir.display(),
         if bridge.database_url.is_some() { " and in its own database" } else { "" },
-        list(&widgets),
-        list(&forms),
     )
+}
+
+fn explain_telegram(file: &BridgeFile) -> String {
+    match file.telegram.as_ref().map(|own| (own.receive, own.webhook_url.as_deref())) {
+        Some((Receive::Webhook, Some(url))) => format!("Telegram brings its news to {url}."),
+        _ => "The bridge asks Telegram for its news.".to_owned(),
+    }
+}
+
+fn explain_webchat(file: &BridgeFile) -> String {
+    let widgets: Vec<&str> = file.widget.iter().map(|widget| widget.id.as_str()).collect();
+    let forms: Vec<&str> = file.form.iter().map(|form| form.id.as_str()).collect();
+    let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    format!("Widgets: {}. Forms: {}.", list(&widgets), list(&forms))
 }

@@ -1,18 +1,22 @@
 //! The configuration of a bridge: a file of its own, read by the same rules as the server's. The keys
-//! that all bridges have are here with their code; those of the website channel are described here
-//! and read by the channel itself.
+//! that all bridges have are here with their code; those of a channel are described here (the website's) or
+//! beside (`telegram`), and read by the channel itself.
 
 use super::documents::{all_commented, all_described};
 use super::keys::Log;
 use super::load::{gather, read, read_into};
 use super::problem::Problems;
 use super::schema::{Key, Kind, Section, section};
+use super::telegram;
 use super::tree::Tree;
+use crate::cli::BridgeName;
+use kontor_bridge_telegram::config::Settings as Telegram;
 use kontor_bridge_webchat::config::{Form, Settings, Widget};
 use kontor_model::{Language, Secret};
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
 
 section! {
@@ -76,6 +80,8 @@ pub struct BridgeFile {
     pub widget: Vec<Widget>,
     /// `[[form]]`
     pub form: Vec<Form>,
+    /// `[telegram]`
+    pub telegram: Option<Telegram>,
     /// `[log]`
     pub log: Log,
 }
@@ -86,13 +92,22 @@ impl BridgeFile {
         Settings { language: self.language(), widgets: self.widget.clone(), forms: self.form.clone() }
     }
 
+    /// The Telegram channel's own part.
+    ///
+    /// # Errors
+    /// A sentence when there is none.
+    pub fn telegram(&self) -> Result<Telegram, String> {
+        let own = self.telegram.clone().ok_or("There is no [telegram] with the bot's token.")?;
+        Ok(Telegram { language: self.language(), ..own })
+    }
+
     /// The language of what employees are told.
     pub fn language(&self) -> Language {
         Language::of(&self.bridge.language).unwrap_or_default()
     }
 }
 
-fn text(name: &'static str, docs: &'static [&'static str], example: &'static str) -> Key {
+pub(super) fn text(name: &'static str, docs: &'static [&'static str], example: &'static str) -> Key {
     Key::new(name, docs, Kind::Text, None).example(example)
 }
 
@@ -214,8 +229,40 @@ fn form() -> Section {
     }
 }
 
-fn sections() -> Vec<Section> {
-    vec![Bridge::describe("bridge", false), widget(), form(), Log::describe("log", false)]
+/// The keys that all bridges have, with the defaults of this one.
+fn bridge(name: BridgeName) -> Section {
+    let mut section = Bridge::describe("bridge", false);
+    let own = match name {
+        BridgeName::Webchat => return section,
+        BridgeName::Telegram => telegram::DEFAULTS,
+    };
+    for key in &mut section.keys {
+        if let Some((_, value)) = own.iter().find(|(known, _)| *known == key.name) {
+            key.default = Some(Value::String((*value).to_owned()));
+        }
+    }
+    section
+}
+
+fn sections(name: BridgeName) -> Vec<Section> {
+    let mut all = vec![bridge(name)];
+    match name {
+        BridgeName::Webchat => all.extend([widget(), form()]),
+        BridgeName::Telegram => all.push(telegram::section()),
+    }
+    all.push(Log::describe("log", false));
+    all
+}
+
+/// Puts the defaults of this bridge where nothing was said.
+fn fill(tree: &mut Tree, section: &Section) {
+    let table = tree.table.entry(section.name).or_insert_with(|| Value::Table(Table::new()));
+    let Value::Table(table) = table else { return };
+    for key in &section.keys {
+        if let Some(default) = &key.default {
+            table.entry(key.name).or_insert_with(|| default.clone());
+        }
+    }
 }
 
 /// Reads a bridge's configuration from the file, if any, and from environment variables.
@@ -223,27 +270,30 @@ fn sections() -> Vec<Section> {
 /// # Errors
 /// Everything that is wrong with it, each with its place.
 pub fn load(
+    name: BridgeName,
     file: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<BridgeFile, Problems> {
-    let (text, name) = match file {
+    let (text, place) = match file {
         None => (String::new(), String::new()),
         Some(path) => (read(path)?, path.display().to_string()),
     };
-    from_text(&text, &name, environment)
+    from_text(name, &text, &place, environment)
 }
 
 fn from_text(
+    name: BridgeName,
     text: &str,
     file: &str,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<BridgeFile, Problems> {
-    let sections = sections();
-    let (tree, mut problems) = gather(text, file, environment, &sections)?;
+    let sections = sections(name);
+    let (mut tree, mut problems) = gather(text, file, environment, &sections)?;
+    fill(&mut tree, &bridge(name));
     let read = read_into::<BridgeFile>(&tree, &sections);
     match read {
         Ok(file) => {
-            check(&file, &tree, &mut problems);
+            check(name, &file, &tree, &mut problems);
             problems.or(file)
         }
         Err(more) => {
@@ -253,7 +303,7 @@ fn from_text(
     }
 }
 
-fn check(file: &BridgeFile, tree: &Tree, problems: &mut Problems) {
+fn check(name: BridgeName, file: &BridgeFile, tree: &Tree, problems: &mut Problems) {
     let bridge = &file.bridge;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
     if bridge.channel.is_empty() || bridge.channel.len() > 40 || !bridge.channel.bytes().all(plain) {
@@ -279,6 +329,13 @@ fn check(file: &BridgeFile, tree: &Tree, problems: &mut Problems) {
     if let Err(error) = EnvFilter::builder().parse(&file.log.level) {
         problems.add(tree.place("log.level"), format!("write error, warn, info, debug or trace ({error})."));
     }
+    match name {
+        BridgeName::Webchat => check_webchat(file, problems),
+        BridgeName::Telegram => telegram::check(file, tree, problems),
+    }
+}
+
+fn check_webchat(file: &BridgeFile, problems: &mut Problems) {
     if file.widget.is_empty() && file.form.is_empty() {
         problems.add(
             "",
@@ -291,32 +348,52 @@ fn check(file: &BridgeFile, tree: &Tree, problems: &mut Problems) {
     }
 }
 
-/// The example configuration of the website bridge.
-pub fn example() -> String {
-    let mut out = String::from(
-        "# Example configuration of the website bridge, printed by `kontor generate-config webchat`.\n\
+/// How a bridge is called in its documents, and what it needs at least.
+fn called(name: BridgeName) -> (&'static str, &'static str, &'static str, &'static str) {
+    match name {
+        BridgeName::Webchat => (
+            "webchat",
+            "website",
+            "# At least one [[widget]] or [[form]] is needed; every other key may be left out. Each stands here with\n",
+            "`KONTOR__WIDGET__0__COLOUR`, where tables are written as in TOML",
+        ),
+        BridgeName::Telegram => (
+            "telegram",
+            "Telegram",
+            "# The bot's token is needed; every other key may be left out. Each stands here with\n",
+            "`KONTOR__TELEGRAM__TOKEN`",
+        ),
+    }
+}
+
+/// The example configuration of a bridge.
+pub fn example(name: BridgeName) -> String {
+    let (word, title, needed, _) = called(name);
+    let mut out = format!(
+        "# Example configuration of the {title} bridge, printed by `kontor generate-config {word}`.\n\
          #\n\
-         # At least one [[widget]] or [[form]] is needed; every other key may be left out. Each stands here with\n\
+         {needed}\
          # its default, or, where there is none, with an example; to change one, remove the # before it and\n\
          # before the [section] above it. Any key can also be given by an environment variable, such as\n\
-         # KONTOR__BRIDGE__HOMESERVER. `kontor bridge webchat --check --config FILE` says what is wrong with a file.\n",
+         # KONTOR__BRIDGE__HOMESERVER. `kontor bridge {word} --check --config FILE` says what is wrong with a file.\n",
     );
-    all_commented(&mut out, &sections());
+    all_commented(&mut out, &sections(name));
     out
 }
 
 /// The same as a page.
-pub fn reference() -> String {
-    let mut out = String::from(
-        "# Configuration of the website bridge\n\n\
+pub fn reference(name: BridgeName) -> String {
+    let (word, title, _, variable) = called(name);
+    let mut out = format!(
+        "# Configuration of the {title} bridge\n\n\
          This page is generated from `server/kontor/src/config/bridge.rs`; \
-         `kontor generate-config webchat --reference` prints it. The same as a file to start from: \
-         [webchat.example.toml](webchat.example.toml). It is a file of the bridge's own, given as \
-         `kontor bridge webchat --config FILE`; environment variables win over it, as in \
-         `KONTOR__BRIDGE__BIND` or `KONTOR__WIDGET__0__COLOUR`, where tables are written as in TOML. A key marked \
+         `kontor generate-config {word} --reference` prints it. The same as a file to start from: \
+         [{word}.example.toml]({word}.example.toml). It is a file of the bridge's own, given as \
+         `kontor bridge {word} --config FILE`; environment variables win over it, as in \
+         `KONTOR__BRIDGE__BIND` or {variable}. A key marked \
          *secret* can instead be read from a file, as `hs_token_file`. A key that does not exist is an error.\n",
     );
-    all_described(&mut out, &sections());
+    all_described(&mut out, &sections(name));
     out
 }
 
@@ -330,19 +407,22 @@ mod tests {
 
     fn read(text: &str, variables: &[(&str, &str)]) -> Result<BridgeFile, String> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        from_text(text, "w.toml", variables.collect::<Vec<_>>().into_iter())
+        from_text(BridgeName::Webchat, text, "w.toml", variables.collect::<Vec<_>>().into_iter())
             .map_err(|wrong| wrong.to_string())
     }
 
     #[test]
     fn the_committed_documents_are_what_the_code_generates() {
-        is_committed("webchat.example.toml", &example());
-        is_committed("CONFIG.webchat.md", &reference());
+        for name in [BridgeName::Webchat, BridgeName::Telegram] {
+            let (word, ..) = called(name);
+            is_committed(&format!("{word}.example.toml"), &example(name));
+            is_committed(&format!("CONFIG.{word}.md"), &reference(name));
+        }
     }
 
     #[test]
     fn the_example_is_good_uncommented() {
-        let file = read(&uncommented(&example()), &[]).expect("good");
+        let file = read(&uncommented(&example(BridgeName::Webchat)), &[]).expect("good");
         assert_eq!(file.widget[0].identity_secrets.len(), 1);
         assert_eq!(file.form[0].id, "contact");
     }

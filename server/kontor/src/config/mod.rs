@@ -10,6 +10,7 @@ mod keys;
 mod load;
 mod problem;
 mod schema;
+mod telegram;
 mod tree;
 mod values;
 

@@ -203,7 +203,9 @@ mod tests {
         let config = crate::config::load(Some(&file), std::iter::empty()).expect("good");
         assert_eq!(config.listener[0].bind, place.server);
         std::fs::write(&file, toml::to_string(&place.chat_config()).expect("TOML")).expect("written");
-        let config = crate::config::load_bridge(Some(&file), std::iter::empty()).expect("good");
+        let config =
+            crate::config::load_bridge(crate::cli::BridgeName::Webchat, Some(&file), std::iter::empty())
+                .expect("good");
         assert_eq!(config.widget[0].origins, ["http://127.0.0.1:18010"]);
         std::fs::remove_file(&file).expect("removed");
     }

@@ -1,7 +1,6 @@
 //! Crashes between any two steps.
 
 use super::World;
-use kontor_bridge_kit::Uncertain;
 use kontor_bridge_kit::steps::Step;
 use serde_json::json;
 use std::time::Duration;
@@ -42,7 +41,8 @@ pub async fn on_the_way_out(mut world: World) {
         let event = world.home.says(&room, &text);
         expected.push(text);
         assert!(world.die_and_rise(PATIENCE).await, "{step:?} was never reached");
-        let asks = world.caps.uncertain == Uncertain::Ask && matches!(step, Step::Marked | Step::Answered);
+        let unknown = matches!(step, Step::Marked | Step::Answered);
+        let asks = unknown && world.asks(step == Step::Answered);
         if asks {
             let question = world.question("a", questions).await;
             let key = if step == Step::Marked { "🔁" } else { "✅" };
@@ -87,7 +87,7 @@ pub async fn again_and_again_in_both_directions(mut world: World) {
         world.shown_exactly(lane, &shown).await;
     }
     for lane in lanes {
-        if world.caps.uncertain == Uncertain::Ask {
+        if world.asks(false) {
             // At most once, and what did not go out for certain is asked about.
             for (_, text, event) in events.iter().filter(|(of, _, _)| *of == lane) {
                 let settled = |rung: &String| rung != "queued" && rung != "sending";

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::faults::Kind;
-use kontor_bridge_kit::{Rung, Uncertain};
+use kontor_bridge_kit::Rung;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ pub async fn a_network_in_trouble_gets_each_answer_once(world: World) {
     world.home.says(&room, "two");
     world.sent_exactly("a", &["one", "two"]).await;
     let told = world.until("the room is told", || async { world.rungs("a", &event).pop() }).await;
-    assert_eq!(told, "accepted");
+    assert!(told == "accepted" || told == "sent", "{told}");
 }
 
 pub async fn an_answer_of_unknown_fate_is_resolved_or_asked_about(world: World) {
@@ -51,7 +51,7 @@ pub async fn an_answer_of_unknown_fate_is_resolved_or_asked_about(world: World) 
         let questions = world.notices("a", "uncertain").len();
         let began = Instant::now();
         let event = world.home.says(&room, text);
-        if world.caps.uncertain == Uncertain::Ask {
+        if world.asks(arrives) {
             let question = world.question("a", questions).await;
             assert!(began.elapsed() < Duration::from_secs(5), "asked after {:?}", began.elapsed());
             assert_eq!(question["content"]["m.relates_to"]["m.in_reply_to"]["event_id"], event.as_str());
@@ -118,11 +118,14 @@ pub async fn a_revoked_token_is_told_and_messages_wait(world: World) {
             world.home.health().iter().any(|report| report["state"] == "bad_credentials").then_some(())
         })
         .await;
-    // What comes in does not depend on our access.
+    // What comes in does not depend on our access, unless we have to ask for it.
     world.writes("a", "meanwhile", "meanwhile").await;
-    world.shown_exactly("a", &["hello", "meanwhile"]).await;
+    if !world.caps.pulls {
+        world.shown_exactly("a", &["hello", "meanwhile"]).await;
+    }
     assert!(world.sent("a").await.is_empty());
     world.control("setup", json!({ "token_valid": true })).await;
+    world.shown_exactly("a", &["hello", "meanwhile"]).await;
     world.sent_exactly("a", &["one"]).await;
     world
         .until("it works again", || async {

@@ -5,7 +5,7 @@ use crate::faults::Kind;
 use crate::home::{AS_TOKEN, GHOSTS, HS_TOKEN, Home};
 use async_trait::async_trait;
 use kontor_bridge_kit::steps::{Step, Steps};
-use kontor_bridge_kit::{Caps, Channel, Config, Machine};
+use kontor_bridge_kit::{Caps, Channel, Config, Machine, Uncertain};
 use kontor_model::{Clock, Language, Ms, Random, Secret};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -26,6 +26,10 @@ pub trait Emulated: Send + Sync {
     fn external_id(&self, name: &str) -> String {
         name.to_owned()
     }
+    /// How the key of an item of the control API ends.
+    fn key(&self, id: &str) -> String {
+        id.to_owned()
+    }
 }
 
 /// A channel that is put to the test, and what belongs to it.
@@ -39,6 +43,14 @@ pub trait Subject: Send + Sync {
     fn channel(&self, emulator: &str) -> Arc<dyn Channel>;
     /// The path of its hook; empty when it is asked for news instead.
     fn hook_path(&self) -> &'static str;
+    /// What the channel can do in the conversations of this suite.
+    fn caps(&self, channel: &dyn Channel) -> Caps {
+        channel.caps()
+    }
+    /// What customers of this network can do to what they wrote: `edit`, `react`, `delete`.
+    fn customers_can(&self) -> &'static [&'static str] {
+        &["edit", "react", "delete"]
+    }
     /// Parts of the names of scenarios that make no sense for this channel.
     fn lacks(&self) -> &'static [&'static str] {
         &[]
@@ -131,7 +143,7 @@ impl World {
         std::fs::create_dir_all(&folder).expect("a folder");
         let home = Home::start().await;
         let emulator = subject.emulator().await;
-        let caps = subject.channel(&emulator.url()).caps();
+        let caps = subject.caps(&*subject.channel(&emulator.url()));
         let port = free_port();
         let database = Database::new(db, &folder);
         let config = Config {
@@ -179,6 +191,35 @@ impl World {
     async fn is_up(&self) -> bool {
         let ping = self.client.post(format!("{}/_matrix/app/v1/ping", self.bridge())).bearer_auth(HS_TOKEN);
         ping.send().await.is_ok_and(|answer| answer.status() == 200)
+    }
+
+    /// Whether customers can do this to what they wrote.
+    pub fn customers_can(&self, what: &str) -> bool {
+        self.subject.customers_can().contains(&what)
+    }
+
+    /// Where the emulator is.
+    pub fn emulator(&self) -> String {
+        self.emulator.url()
+    }
+
+    /// What the channel calls a box of the control API.
+    pub fn external_id(&self, name: &str) -> String {
+        self.emulator.external_id(name)
+    }
+
+    /// How the key of an injected item ends.
+    pub fn key(&self, id: &str) -> String {
+        self.emulator.key(id)
+    }
+
+    /// Whether an agent is asked about a message of unknown fate.
+    pub fn asks(&self, arrived: bool) -> bool {
+        match self.caps.uncertain {
+            Uncertain::Ask => true,
+            Uncertain::EchoThenAsk(_) => !arrived,
+            Uncertain::Echo(_) | Uncertain::Idempotent => false,
+        }
     }
 
     /// Where the bridge is.

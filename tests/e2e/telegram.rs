@@ -1,0 +1,198 @@
+//! A customer on Telegram and an employee talk: the real server, the real bridge, and an emulated Telegram in a
+//! process of its own, whatever of the three is killed.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::{Bridge, Client, Db, Server, enc, on_each_database};
+use serde_json::{Value, json};
+
+on_each_database!(
+    a_customer_on_telegram_and_an_employee_talk,
+    whatever_is_killed_nothing_of_telegrams_is_lost_or_doubled,
+);
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The emulated Telegram; it ends with its standard input.
+struct Telegram {
+    process: Child,
+    _input: ChildStdin,
+    url: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+impl Telegram {
+    fn start() -> Self {
+        let program = harness::program("kontor-telegram-emulator");
+        let mut process = Command::new(&program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("a pipe"))
+            .read_line(&mut line)
+            .expect("it says where it is");
+        let (url, token) = line.trim().split_once(' ').expect("address and token");
+        let input = process.stdin.take().expect("a pipe");
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { _input: input, url: url.to_owned(), token: token.to_owned(), client, process }
+    }
+
+    async fn control(&self, what: &str, body: &Value) -> Value {
+        let answer = self.client.post(format!("{}/_emu/{what}", self.url)).json(body).send().await;
+        answer.expect("it answers").json().await.expect("JSON")
+    }
+
+    async fn writes(&self, who: &str, id: &str, text: &str) {
+        self.control("inject", &json!({ "id": id, "box": who, "type": "text", "text": text })).await;
+    }
+
+    /// The texts that a customer was sent.
+    async fn sent(&self, who: &str) -> Vec<String> {
+        let sent = self.control("sent", &json!({})).await;
+        let sent = sent["sent"].as_array().cloned().unwrap_or_default().into_iter();
+        let texts = sent.filter(|one| one["box"] == who);
+        texts.filter_map(|one| one["text"].as_str().map(str::to_owned)).collect()
+    }
+}
+
+impl Drop for Telegram {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+struct House {
+    telegram: Telegram,
+    server: Server,
+    bridge: Bridge,
+    anna: Client,
+    admin: Client,
+}
+
+impl House {
+    async fn open(db: Db) -> Self {
+        let telegram = Telegram::start();
+        let server = Server::start(db);
+        let homeserver = server.homeserver();
+        let (admin, anna) = (homeserver.register_admin("admin").await, homeserver.register("anna").await);
+        let at = (telegram.url.as_str(), telegram.token.as_str());
+        let bridge = Bridge::start_telegram(db, &server, &admin, &[&anna], at);
+        Self { telegram, server, bridge, anna, admin }
+    }
+
+    /// The room of the only conversation, once there is one that Anna is in.
+    async fn room(&self) -> String {
+        let began = Instant::now();
+        loop {
+            let all = self.admin.get("/_kontor/contacts/v1/conversations?limit=100").await.ok();
+            if let Some(room) = all["conversations"][0]["room_id"].as_str() {
+                let path = format!("/rooms/{}/messages?dir=b&limit=1", enc(room));
+                if self.anna.get(&path).await.status == 200 {
+                    return room.to_owned();
+                }
+            }
+            assert!(began.elapsed() < PATIENCE, "no conversation was opened: {all}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The customer's messages that the room shows, oldest first.
+    async fn shown(&self, room: &str) -> Vec<String> {
+        let path = format!("/rooms/{}/messages?dir=b&limit=200", enc(room));
+        let answer = self.anna.get(&path).await;
+        if answer.status != 200 {
+            return Vec::new();
+        }
+        let events = answer.json["chunk"].as_array().cloned().unwrap_or_default();
+        let theirs = events.iter().rev().filter(|event| {
+            event["type"] == "m.room.message"
+                && event["content"]["m.new_content"].is_null()
+                && event["sender"].as_str().is_some_and(|sender| sender.starts_with("@kontor_telegram_"))
+        });
+        theirs.filter_map(|event| event["content"]["body"].as_str().map(str::to_owned)).collect()
+    }
+
+    async fn says(&self, room: &str, txn: &str, text: &str) {
+        let path = format!("/rooms/{}/send/m.room.message/{txn}", enc(room));
+        let began = Instant::now();
+        let content = json!({ "msgtype": "m.text", "body": text });
+        while self.anna.put(&path, &content).await.status != 200 {
+            assert!(began.elapsed() < PATIENCE, "the server takes nothing");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn shown_exactly(&self, room: &str, texts: &[String]) {
+        let began = Instant::now();
+        while self.shown(room).await.len() < texts.len() && began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(self.shown(room).await, texts);
+    }
+}
+
+async fn a_customer_on_telegram_and_an_employee_talk(db: Db) {
+    let house = House::open(db).await;
+    house.telegram.writes("oksana", "m1", "Dzień dobry, kiedy wysyłka?").await;
+    let room = house.room().await;
+    house.shown_exactly(&room, &["Dzień dobry, kiedy wysyłka?".to_owned()]).await;
+    house.says(&room, "t1", "Jutro 👉").await;
+    let began = Instant::now();
+    while house.telegram.sent("oksana").await != ["Jutro 👉"] {
+        assert!(began.elapsed() < PATIENCE, "{:?}", house.telegram.sent("oksana").await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let secret = house.telegram.token.split(':').next_back().expect("a secret");
+    assert!(!house.bridge.log().contains(secret), "the token is in the log");
+}
+
+async fn whatever_is_killed_nothing_of_telegrams_is_lost_or_doubled(db: Db) {
+    let mut house = House::open(db).await;
+    house.telegram.writes("oksana", "m0", "in 0").await;
+    let room = house.room().await;
+    let (mut written, mut answered) = (vec!["in 0".to_owned()], Vec::new());
+    for round in 1..=4 {
+        let text = format!("in {round}");
+        house.telegram.writes("oksana", &format!("m{round}"), &text).await;
+        written.push(text);
+        let text = format!("out {round}");
+        house.says(&room, &format!("t{round}"), &text).await;
+        answered.push(text);
+        if round % 2 == 0 {
+            house.server.kill_and_start_again();
+        } else {
+            house.bridge.kill_and_start_again();
+        }
+    }
+    house.shown_exactly(&room, &written).await;
+    // At most once; what did not go out for certain is asked about in the room.
+    let began = Instant::now();
+    loop {
+        let sent = house.telegram.sent("oksana").await;
+        let asked = house.asked(&room).await;
+        let times = |text: &String| sent.iter().filter(|one| *one == text).count();
+        assert!(answered.iter().all(|text| times(text) <= 1), "doubled: {sent:?}");
+        let missing = answered.iter().filter(|text| times(text) == 0).count();
+        if missing <= asked && sent.len() + asked >= answered.len() {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "{sent:?}, asked about {asked}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+impl House {
+    /// How many messages the employee was asked about.
+    async fn asked(&self, room: &str) -> usize {
+        let path = format!("/rooms/{}/messages?dir=b&limit=200", enc(room));
+        let answer = self.anna.get(&path).await;
+        let events = answer.json["chunk"].as_array().cloned().unwrap_or_default();
+        events.iter().filter(|event| event["content"]["dev.kontor.notice"] == "uncertain").count()
+    }
+}
