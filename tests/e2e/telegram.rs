@@ -38,6 +38,8 @@ impl Telegram {
             .expect("it says where it is");
         let (url, token) = line.trim().split_once(' ').expect("address and token");
         let input = process.stdin.take().expect("a pipe");
+        // Whoever was first has set it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { _input: input, url: url.to_owned(), token: token.to_owned(), client, process }
     }

@@ -193,3 +193,23 @@ pub(crate) fn client() -> Result<reqwest::Client> {
         .user_agent("Kontor");
     builder.build().map_err(Error::internal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Networks that put their tokens into addresses rely on this.
+    #[tokio::test]
+    async fn no_address_is_in_what_is_said_about_a_failure() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let outward = Outward::new(client().unwrap());
+        for url in [format!("http://{closed}/bot-secret-token/send"), "http://[bad/secret-token".to_owned()] {
+            let call = Call { method: "GET".to_owned(), url, ..Call::default() };
+            let error = outward.call(call.clone()).await.unwrap_err();
+            assert!(!error.written, "nothing left: {error:?}");
+            let opened = outward.open(call).await.err().unwrap();
+            let said = format!("{error:?} {opened:?}");
+            assert!(!said.contains("secret-token"), "{said}");
+        }
+    }
+}
