@@ -176,8 +176,8 @@ async fn the_sweep_does_not_look_at_all_of_them(pid: u32) {
     assert!(computed < Duration::from_millis(600), "{computed:?}");
 }
 
-/// Longest wait for what is looked up while somebody types (the limit; many times that where the
-/// machine does other things besides).
+/// Longest wait for what is looked up while somebody types (the limit); where the machine does other
+/// things besides, only what it costs is held against it.
 const LOOKED_UP: Duration = Duration::from_millis(50);
 
 /// Names and numbers of [`customers`].
@@ -215,12 +215,12 @@ async fn contacts_are_found_quickly_among_many(db: Db) {
     let count = if full_tier() { 100_000 } else { 5_000 };
     change(&process, db, &format!("{};\n{}", customers(count), names(count)));
     process.start_again();
-    let limit = if full_tier() { LOOKED_UP } else { LOOKED_UP * 20 };
+    let pid = process.pid().expect("it runs");
     for (who, by) in [("a member", &anna), ("a stranger", &piotr)] {
         for typed in
             ["ko", "koval", "kovala jan", "kovalzz jan", "48500", "+485000001", "500000001", "1@exa", "zz"]
         {
-            let mut waits = Vec::new();
+            let (before, mut waits) = (computing(pid), Vec::new());
             for _ in 0..100 {
                 let asked = Instant::now();
                 let found =
@@ -229,16 +229,16 @@ async fn contacts_are_found_quickly_among_many(db: Db) {
                 assert!(who == "a member" || found["candidates"] == json!([]), "{typed}: {found}");
             }
             waits.sort_unstable();
+            let (computed, usual, longest) = ((computing(pid) - before) / 100, waits[50], waits[98]);
             println!(
-                "{db:?}, {count} contacts, {who} types {typed}: p50 {:?}, p99 {:?}",
-                waits[50], waits[98]
+                "{db:?}, {count} contacts, {who} types {typed}: p50 {usual:?}, p99 {longest:?}, {computed:?} of CPU each"
             );
-            assert!(waits[98] < limit, "{typed} took {:?}", waits[98]);
+            assert!(computed < LOOKED_UP, "{typed} took {computed:?} of CPU");
+            assert!(longest < LOOKED_UP || !full_tier(), "{typed} took {longest:?}");
         }
     }
     // What arrives is decided in a moment, whatever is known.
     let admin = server.register_admin("admin").await;
-    let pid = process.pid().expect("it runs");
     let arrivals: Vec<_> = (0..500)
         .map(|n| {
             json!({
