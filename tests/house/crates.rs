@@ -76,7 +76,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("kontor-bridge-telegram", &["kontor-model", "kontor-bridge-kit", "kontor-emulators"]),
     ("kontor-bridge-webchat", &["kontor-model", "kontor-bridge-kit", "kontor-emulators"]),
     // The suite is a dependency of its tests only.
-    ("kontor-bridge-kit", &["kontor-model", "kontor-emulators"]),
+    ("kontor-bridge-kit", &["kontor-model", "kontor-wire", "kontor-emulators"]),
     ("kontor-emulators", &["kontor-model", "kontor-bridge-kit"]),
 ];
 

@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use kontor_wire::Unread;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -60,7 +61,7 @@ fn answer(stream: TcpStream, routes: Router, graceful: &GracefulShutdown, place:
         if let Ok(peer) = peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
-        routes.clone().oneshot(request.map(Body::new))
+        routes.clone().oneshot(Unread::of(request).map(Body::new))
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER);

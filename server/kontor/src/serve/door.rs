@@ -3,7 +3,6 @@
 
 use super::first_admin;
 use futures_util::future::{BoxFuture, Either, FutureExt as _};
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::Service;
 use hyper::{Method, Request, Response};
@@ -29,9 +28,9 @@ pub struct Door<S> {
     pub data_dir: Arc<Path>,
 }
 
-impl<S, B> Service<Request<Incoming>> for Door<S>
+impl<S, B, Sent> Service<Request<Sent>> for Door<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>>,
+    S: Service<Request<Sent>, Response = Response<B>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     B: From<String> + Send + 'static,
@@ -40,7 +39,7 @@ where
     type Error = S::Error;
     type Future = Either<S::Future, BoxFuture<'static, Result<Response<B>, S::Error>>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Sent>) -> Self::Future {
         match (request.method(), request.uri().path(), &self.exposition) {
             (&Method::GET, METRICS, Some(exposition)) => {
                 let answer = text(exposition().into());

@@ -9,6 +9,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use kontor_wire::Unread;
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
@@ -120,7 +121,10 @@ impl Open {
         mut stop: watch::Receiver<bool>,
         patience: Duration,
     ) where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S: Service<Request<Unread<Incoming>>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
         S::Future: Send + 'static,
         B: Body + Send + 'static,
         B::Data: Send,
@@ -165,7 +169,7 @@ struct Addressed<S, F> {
 
 impl<S, F> Service<Request<Incoming>> for Addressed<S, F>
 where
-    S: Service<Request<Incoming>>,
+    S: Service<Request<Unread<Incoming>>>,
     F: Fn(&mut Request<Incoming>, SocketAddr),
 {
     type Response = S::Response;
@@ -174,7 +178,7 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         (self.peer)(&mut request, self.address);
-        self.service.call(request)
+        self.service.call(Unread::of(request))
     }
 }
 
@@ -266,7 +270,7 @@ mod tests {
         let open = Bound::new(config).and_then(Bound::listen).expect("a free port");
         let address = open.address;
         let (stop, stopping) = watch::channel(false);
-        let service = service_fn(|request: Request<Incoming>| async move {
+        let service = service_fn(|request: Request<Unread<Incoming>>| async move {
             sleep(Duration::from_millis(150)).await;
             let peer = request.extensions().get::<SocketAddr>().copied();
             let peer = peer.map_or_else(String::new, |peer| peer.ip().to_string());
