@@ -4,11 +4,13 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use harness::{Bridge, Client, Db, Response, Server, enc, eventually, on_each_database};
+use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tokio::sync::Mutex;
 
 use crate::client::website::{Reply, Website};
@@ -16,6 +18,7 @@ use crate::client::website::{Reply, Website};
 on_each_database!(
     a_visitor_and_an_employee_talk_in_a_browser_whatever_is_killed,
     whatever_is_killed_nothing_is_lost_and_nothing_is_doubled,
+    what_is_refused_at_the_door_is_one_line_in_the_log_and_nothing_else,
     a_bridge_is_refused_outside_of_its_namespace,
     a_registration_is_made_once_and_renewed_when_it_is_lost,
 );
@@ -281,6 +284,95 @@ async fn check_all(anna: &Client, talks: &[(Visitor, String)]) {
         assert_eq!(said_by_customers(anna, room).await, came, "once each, and in order");
         assert_eq!(visitor.answers().await, went, "once each, and in order");
     }
+}
+
+/// A signature of the shop's server.
+fn signature(at: u64, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(harness::SECRET.as_bytes()).unwrap();
+    mac.update(format!("{at}.{body}").as_bytes());
+    let tag = mac.finalize().into_bytes();
+    format!("t={at},v1={}", tag.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+/// The same signed form again and again.
+async fn one_form_however_often(http: &reqwest::Client, url: &str, lead: &str, now: u64) {
+    for _ in 0..3 {
+        let request = http.post(url).header("kontor-signature", signature(now, lead));
+        let request = request.header("content-type", "application/json").body(lead.to_owned());
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+}
+
+type Headers<'a> = &'a [(&'a str, String)];
+
+async fn what_is_refused_at_the_door_is_one_line_in_the_log_and_nothing_else(db: Db) {
+    const CANARY: &str = "only between the two of us";
+    let house = House::open(db).await;
+    let (bridge, shop) = (house.bridge.url(), house.shop.url(""));
+    let visitor = Visitor::new(&house).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let lead =
+        json!({ "submission_id": "f-1", "email": "oksana@example.com", "message": CANARY }).to_string();
+    let message = |text: &str| json!({ "client_id": "message-0001", "text": text }).to_string();
+    let (form, messages) = ("_kontor/intake/v1/contact", "_kontor/widget/v1/messages?w=shop");
+    let bearer = format!("Bearer {}", visitor.token);
+    let evil = "https://evil.example".to_owned();
+    let calls: [(&str, &str, Headers<'_>, String, u16); 9] = [
+        ("unsigned", form, &[], lead.clone(), 403),
+        ("stale", form, &[("kontor-signature", signature(now - 400, &lead))], lead.clone(), 401),
+        ("forged", form, &[("kontor-signature", signature(now, "{}"))], lead.clone(), 401),
+        ("from a foreign page", form, &[("origin", evil.clone())], lead.clone(), 403),
+        (
+            "from a foreign page",
+            messages,
+            &[("origin", evil), ("authorization", bearer.clone())],
+            message(CANARY),
+            403,
+        ),
+        ("of nobody", messages, &[("origin", shop.clone())], message(CANARY), 401),
+        (
+            "long",
+            messages,
+            &[("origin", shop.clone()), ("authorization", bearer.clone())],
+            message(&CANARY.repeat(400)),
+            413,
+        ),
+        (
+            "huge",
+            messages,
+            &[("origin", shop.clone()), ("authorization", bearer.clone())],
+            CANARY.repeat(3_000),
+            413,
+        ),
+        ("garbage", messages, &[("origin", shop.clone()), ("authorization", bearer)], CANARY.to_owned(), 400),
+    ];
+    let refusals = || house.bridge.log().lines().filter(|line| line.contains("was refused")).count();
+    let http = house.server.homeserver().http().clone();
+    for (number, (what, path, headers, body, status)) in calls.into_iter().enumerate() {
+        let mut request = http.post(format!("{bridge}/{path}")).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let answer = request.body(body).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{what}");
+        eventually("the log says so", || async { (refusals() > number).then_some(()) }).await;
+        assert_eq!(refusals(), number + 1, "{what}: one line each");
+    }
+    one_form_however_often(&http, &format!("{bridge}/{form}"), &lead, now).await;
+    let talk = eventually("the form's conversation", || async { house.conversations().await.pop() }).await;
+    let room = talk["room_id"].as_str().unwrap();
+    eventually("the form's words", || async {
+        (!said_by_customers(&house.anna, room).await.is_empty()).then_some(())
+    })
+    .await;
+    visitor.writes(2, "and then a real one").await;
+    eventually("the second conversation", || async {
+        (house.conversations().await.len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(said_by_customers(&house.anna, room).await, [CANARY]);
+    assert!(!house.bridge.log().contains(CANARY) && !house.bridge.log().contains(&visitor.token));
+    assert!(!house.bridge.log().contains("oksana@example.com"));
 }
 
 async fn a_bridge_is_refused_outside_of_its_namespace(db: Db) {

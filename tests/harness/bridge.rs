@@ -16,6 +16,9 @@ use crate::server::{Server, binary, free_port, signal};
 use crate::wait::wait_until;
 use crate::{http, shared};
 
+/// With which the shop signs what it sends.
+pub const SECRET: &str = "the-shop-signs-with-this";
+
 const START_DEADLINE: Duration = Duration::from_secs(30);
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -29,7 +32,7 @@ pub struct Bridge {
 
 impl Bridge {
     /// Registers the channel `webchat`, in which these people answer, and starts its bridge. The widget is
-    /// `shop`, on pages of this origin.
+    /// `shop`, the form `contact`, both on pages of this origin; the shop signs with [`SECRET`].
     pub fn start(db: Db, server: &Server, admin: &Client, staff: &[&Client], origin: &str) -> Self {
         let scratch = Scratch::new("bridge");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
@@ -40,8 +43,10 @@ impl Bridge {
         let config = format!(
             "[bridge]\nhomeserver = {:?}\nbind = \"{address}\"\ndata_dir = {:?}\nlanguage = \"pl\"\n{database}\
              [[widget]]\nid = \"shop\"\norigins = [{origin:?}]\nlanguage = \"pl\"\ntitle = {{ pl = \"Sklep\" }}\n\
+             identity_secrets = [{SECRET:?}]\n\
              limits = {{ sessions_per_hour = 100000, messages_per_30s = 1000, messages_per_30s_per_address = 100000, \
-             requests_per_minute = 1000000 }}\n",
+             requests_per_minute = 1000000 }}\n\
+             [[form]]\nid = \"contact\"\norigins = [{origin:?}]\nsecrets = [{SECRET:?}]\nlanguage = \"pl\"\n",
             server.homeserver().base_url(),
             scratch.path().join("data").display().to_string(),
         );

@@ -35,7 +35,7 @@ mod server;
 mod shared;
 mod wait;
 
-pub use bridge::Bridge;
+pub use bridge::{Bridge, SECRET};
 pub use claims::{full_tier, run_claim, run_shared_claim, skip};
 pub use client::{Client, enc, timeline};
 pub use config::{Db, Setting};

@@ -73,15 +73,15 @@ impl WebChat {
         widget: &Widget,
     ) -> Result<HookReply> {
         let mut ask = Ask::of(request)?;
-        let visitor = visitor::required(context, request, widget).await?;
+        let visitor = Box::pin(visitor::required(context, request, widget)).await?;
         let lane = visitor.id.as_str();
         if ask.since < 0 {
             // A page that begins: the newest ones, and what is true of the moment.
             ask.since = (context.newest(lane).await? - RECENT).max(0);
-            self.recall(context, lane).await?;
+            Box::pin(self.recall(context, lane)).await?;
             ask.wait = false;
         } else if ask.since > 0 {
-            self.acknowledge(context, lane, ask.since).await?;
+            Box::pin(self.acknowledge(context, lane, ask.since)).await?;
         }
         let entries = self.wait(context, lane, &ask).await?;
         if entries.is_empty() && ask.since > 0 {
@@ -92,7 +92,7 @@ impl WebChat {
                 return Ok(HookReply::only(reply));
             }
         }
-        let mut events = self.show(context, lane, &entries).await?;
+        let mut events = Box::pin(self.show(context, lane, &entries)).await?;
         events.extend(ask.news(&self.presence.now(lane, context.now())));
         let next = entries.last().map_or(ask.since, |entry| entry.seq);
         let first = entries.first().map_or(ask.since, |entry| entry.seq - 1);

@@ -143,22 +143,23 @@ impl WebChat {
         }
         let quota = Quota::of(widget.limits.requests_per_minute, 60);
         self.limiter.take("request", &neighbourhood(request.remote), quota, request.at)?;
+        // Boxed, since what waits would otherwise be as large as the largest of them, once for every page.
         match (request.method.as_str(), call) {
             ("GET", "config") => Ok(self.setup(request, widget)),
-            ("POST", "session") => session::begin(self, context, request, widget).await,
-            ("GET", "events") => self.events(context, request, widget).await,
-            ("POST", "messages") => self.message(context, request, widget).await,
-            ("POST", "files") => self.file(context, request, widget).await,
-            ("POST", "typing") => self.typing(context, request, widget).await,
-            ("POST", "read") => self.read(context, request, widget).await,
-            ("POST", "rating") => self.rating(context, request, widget).await,
-            ("POST", "end") => self.end(context, request, widget).await,
-            ("POST", "lead") => self.lead(context, request, widget).await,
-            ("GET", "me") => self.export(context, request, widget).await,
-            ("DELETE", "me") => self.erase(context, request, widget).await,
+            ("POST", "session") => Box::pin(session::begin(self, context, request, widget)).await,
+            ("GET", "events") => Box::pin(self.events(context, request, widget)).await,
+            ("POST", "messages") => Box::pin(self.message(context, request, widget)).await,
+            ("POST", "files") => Box::pin(self.file(context, request, widget)).await,
+            ("POST", "typing") => Box::pin(self.typing(context, request, widget)).await,
+            ("POST", "read") => Box::pin(self.read(context, request, widget)).await,
+            ("POST", "rating") => Box::pin(self.rating(context, request, widget)).await,
+            ("POST", "end") => Box::pin(self.end(context, request, widget)).await,
+            ("POST", "lead") => Box::pin(self.lead(context, request, widget)).await,
+            ("GET", "me") => Box::pin(self.export(context, request, widget)).await,
+            ("DELETE", "me") => Box::pin(self.erase(context, request, widget)).await,
             ("GET", call) if call.starts_with("files/") => {
                 let seq = call.strip_prefix("files/").unwrap_or_default();
-                self.open(context, request, widget, seq).await
+                Box::pin(self.open(context, request, widget, seq)).await
             }
             _ => Err(Error::new(Code::Unrecognized, "The widget has no such call.")),
         }
@@ -218,7 +219,7 @@ impl Channel for WebChat {
             return self.widget(context, &request, call).await;
         }
         if let Some(form) = request.path.strip_prefix(INTAKE_PATH) {
-            return self.intake(context, &request, form).await;
+            return Box::pin(self.intake(context, &request, form)).await;
         }
         Err(Error::new(Code::Unrecognized, "There is nothing here."))
     }

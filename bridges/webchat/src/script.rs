@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     /// Largest script that pages are asked to load, bytes.
-    const LARGEST: usize = 20 * 1024;
+    const LARGEST: usize = 20_000;
 
     #[test]
     fn the_script_is_small_and_asks_nobody_else() {

@@ -1,10 +1,28 @@
 //! Who is turned away at the door, and what forms may bring in.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "this is test code: failing loudly is its purpose"
+)]
 
 mod support;
 
 use kontor_bridge_kit::proof;
+use kontor_emulators::database::Db;
+use kontor_emulators::on_each_database;
 use serde_json::{Value, json};
 use support::{FORM_SECRET, Got, ORIGIN, Shop, ask, until};
+
+on_each_database!(
+    pages_of_other_origins_may_do_nothing,
+    what_is_oversized_or_nonsense_is_refused_and_nothing_is_kept,
+    who_writes_too_much_waits,
+    a_server_sends_forms_signed_and_in_time_and_each_counts_once,
+    a_browser_sends_forms_as_a_person_would,
+    consents_are_kept_only_for_the_text_that_was_ticked,
+    the_script_is_served_with_its_name_and_its_hash,
+);
 
 const FORM: &str = "/_kontor/intake/v1/contact";
 
@@ -24,9 +42,8 @@ fn signature(at: i64, body: &[u8]) -> String {
     format!("t={at},v1={}", tag.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_of_other_origins_may_do_nothing() {
-    let shop = Shop::open().await;
+async fn pages_of_other_origins_may_do_nothing(db: Db) {
+    let shop = Shop::open(db).await;
     let (token, _) = shop.visitor(json!({})).await;
     let calls = [
         ("GET", "config"),
@@ -70,9 +87,8 @@ async fn pages_of_other_origins_may_do_nothing() {
     assert_eq!(shop.home.conversations(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_oversized_or_nonsense_is_refused_and_nothing_is_kept() {
-    let shop = Shop::open().await;
+async fn what_is_oversized_or_nonsense_is_refused_and_nothing_is_kept(db: Db) {
+    let shop = Shop::open(db).await;
     let (token, _) = shop.visitor(json!({})).await;
     let message = |text: String| json!({ "client_id": "00000001", "text": text });
     for (status, call, body) in [
@@ -121,11 +137,10 @@ async fn what_is_oversized_or_nonsense_is_refused_and_nothing_is_kept() {
     assert_eq!(shop.home.conversations(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_writes_too_much_waits() {
+async fn who_writes_too_much_waits(db: Db) {
     let mut settings = support::settings();
     settings["widgets"][0]["limits"] = json!({});
-    let shop = Shop::with(settings).await;
+    let shop = Shop::with(db, settings).await;
     let (token, id) = shop.visitor(json!({})).await;
     for number in 0..10 {
         shop.writes(&token, &format!("0000000{number}"), &format!("text {number}")).await;
@@ -148,9 +163,8 @@ async fn who_writes_too_much_waits() {
     until("all are there, in order", || async { (shop.shown(&room) == expected).then_some(()) }).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_sends_forms_signed_and_in_time_and_each_counts_once() {
-    let shop = Shop::open().await;
+async fn a_server_sends_forms_signed_and_in_time_and_each_counts_once(db: Db) {
+    let shop = Shop::open(db).await;
     let body = lead("f-1").to_string();
     let now = shop.now() / 1000;
     let json_type = ("content-type", "application/json");
@@ -201,9 +215,8 @@ async fn a_server_sends_forms_signed_and_in_time_and_each_counts_once() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_browser_sends_forms_as_a_person_would() {
-    let shop = Shop::open().await;
+async fn a_browser_sends_forms_as_a_person_would(db: Db) {
+    let shop = Shop::open(db).await;
     let json_type = ("content-type", "application/json");
     let send = async |origin: &str, body: Value| {
         intake(&shop, &[("origin", origin), json_type], body.to_string().as_bytes()).await
@@ -249,9 +262,8 @@ async fn a_browser_sends_forms_as_a_person_would() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn consents_are_kept_only_for_the_text_that_was_ticked() {
-    let shop = Shop::open().await;
+async fn consents_are_kept_only_for_the_text_that_was_ticked(db: Db) {
+    let shop = Shop::open(db).await;
     let config = shop.call("GET", "config?lang=pl-PL", "", &Value::Null).await.json();
     let text = &config["consents"][0];
     assert_eq!((&config["language"], &text["text"]), (&json!("pl"), &json!("Zgadzam się na kontakt")));
@@ -288,9 +300,8 @@ async fn consents_are_kept_only_for_the_text_that_was_ticked() {
     assert_eq!(consents.count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_script_is_served_with_its_name_and_its_hash() {
-    let shop = Shop::open().await;
+async fn the_script_is_served_with_its_name_and_its_hash(db: Db) {
+    let shop = Shop::open(db).await;
     let path = "/_kontor/widget/v1/widget.js";
     let got = ask(shop.address, "GET", path, &[("origin", ORIGIN)], b"").await;
     assert_eq!((got.status, got.header("access-control-allow-origin")), (200, Some(ORIGIN)));

@@ -4,10 +4,11 @@
 use async_trait::async_trait;
 use kontor_bridge_kit::Channel;
 use kontor_bridge_webchat::{WebChat, config::Settings};
+use kontor_emulators::database::Db;
+use kontor_emulators::on_each_database;
 use kontor_emulators::suite::{Emulated, Subject, run_all};
 use kontor_emulators::visitors::{ORIGIN, SECRET, Visitors, WIDGET};
 use serde_json::json;
-use std::path::Path;
 use std::sync::Arc;
 
 struct Running(Visitors);
@@ -62,13 +63,10 @@ impl Subject for Website {
             "a_blocked_conversation",
         ]
     }
-
-    async fn database(&self, folder: &Path) -> String {
-        format!("sqlite://{}/bridge.db", folder.display())
-    }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_website_passes_the_faults_of_every_channel() {
-    run_all(Arc::new(Website)).await;
+on_each_database!(the_website_passes_the_faults_of_every_channel);
+
+async fn the_website_passes_the_faults_of_every_channel(db: Db) {
+    run_all(Arc::new(Website), db).await;
 }

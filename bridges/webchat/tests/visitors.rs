@@ -1,13 +1,32 @@
 //! Visitors and employees, through the running bridge: who is let in as whom, and what arrives where.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "this is test code: failing loudly is its purpose"
+)]
 
 mod support;
 
+use kontor_emulators::database::Db;
+use kontor_emulators::on_each_database;
 use serde_json::{Value, json};
 use support::{DEADLINE, Shop, until};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_visitor_writes_an_employee_answers_and_both_see_how_far_it_got() {
-    let shop = Shop::open().await;
+on_each_database!(
+    a_visitor_writes_an_employee_answers_and_both_see_how_far_it_got,
+    a_page_waits_for_news_and_is_told_of_typing_and_reading,
+    only_a_proven_person_finds_the_conversation_on_another_device,
+    forged_stale_and_replayed_proofs_are_refused_and_nothing_is_kept,
+    a_browser_is_remembered_as_long_as_it_comes_back_also_over_a_restart,
+    files_go_both_ways_and_only_of_known_kinds,
+    what_an_employee_takes_back_is_told_to_no_page_any_more,
+    a_visitor_rates_ends_takes_their_data_and_is_forgotten,
+    a_thousand_visitors_each_have_their_own_conversation,
+);
+
+async fn a_visitor_writes_an_employee_answers_and_both_see_how_far_it_got(db: Db) {
+    let shop = Shop::open(db).await;
     let (token, id) =
         shop.visitor(json!({ "page": "https://shop.example/buty?token=secret", "language": "pl" })).await;
     assert_eq!(shop.home.conversations(), 0, "a visitor who says nothing is nobody's work");
@@ -42,9 +61,8 @@ async fn a_visitor_writes_an_employee_answers_and_both_see_how_far_it_got() {
     assert!(!format!("{:?}", shop.home.events(&room)).contains("secret"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_waits_for_news_and_is_told_of_typing_and_reading() {
-    let shop = Shop::open().await;
+async fn a_page_waits_for_news_and_is_told_of_typing_and_reading(db: Db) {
+    let shop = Shop::open(db).await;
     let (token, id) = shop.visitor(json!({})).await;
     shop.writes(&token, "00000001", "halo").await;
     let room = shop.room(&id).await;
@@ -73,9 +91,8 @@ async fn a_page_waits_for_news_and_is_told_of_typing_and_reading() {
     assert!(kinds.contains(&"message"), "{got}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_a_proven_person_finds_the_conversation_on_another_device() {
-    let shop = Shop::open().await;
+async fn only_a_proven_person_finds_the_conversation_on_another_device(db: Db) {
+    let shop = Shop::open(db).await;
     // Somebody nobody knows begins, and logs in to the shop meanwhile.
     let (anonymous, first) = shop.visitor(json!({})).await;
     shop.writes(&anonymous, "00000001", "anonymous").await;
@@ -100,9 +117,8 @@ async fn only_a_proven_person_finds_the_conversation_on_another_device() {
     assert!(shop.events(&claimed, 0).await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn forged_stale_and_replayed_proofs_are_refused_and_nothing_is_kept() {
-    let shop = Shop::open().await;
+async fn forged_stale_and_replayed_proofs_are_refused_and_nothing_is_kept(db: Db) {
+    let shop = Shop::open(db).await;
     let good = shop.identity("klient-77");
     let (claims, tag) = good.split_once('.').unwrap();
     let forged = format!("{claims}x.{tag}");
@@ -143,9 +159,8 @@ async fn forged_stale_and_replayed_proofs_are_refused_and_nothing_is_kept() {
     assert_eq!(shop.home.conversations(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_browser_is_remembered_as_long_as_it_comes_back_also_over_a_restart() {
-    let mut shop = Shop::open().await;
+async fn a_browser_is_remembered_as_long_as_it_comes_back_also_over_a_restart(db: Db) {
+    let mut shop = Shop::open(db).await;
     let (token, id) = shop.visitor(json!({})).await;
     shop.writes(&token, "00000001", "one").await;
     for _ in 0..4 {
@@ -160,9 +175,8 @@ async fn a_browser_is_remembered_as_long_as_it_comes_back_also_over_a_restart() 
     assert_eq!((&got["seq"], &got["text"]), (&json!(2), &json!("two")));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_go_both_ways_and_only_of_known_kinds() {
-    let shop = Shop::open().await;
+async fn files_go_both_ways_and_only_of_known_kinds(db: Db) {
+    let shop = Shop::open(db).await;
     let (token, id) = shop.visitor(json!({})).await;
     let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 5000]].concat();
     let upload = async |kind: &str, bytes: &[u8]| {
@@ -207,9 +221,8 @@ async fn files_go_both_ways_and_only_of_known_kinds() {
     assert_eq!(shop.call("GET", "files/1", &token, &Value::Null).await.status, 404);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_an_employee_takes_back_is_told_to_no_page_any_more() {
-    let shop = Shop::open().await;
+async fn what_an_employee_takes_back_is_told_to_no_page_any_more(db: Db) {
+    let shop = Shop::open(db).await;
     let (token, id) = shop.visitor(json!({})).await;
     shop.writes(&token, "00000001", "halo").await;
     let room = shop.room(&id).await;
@@ -230,9 +243,8 @@ async fn what_an_employee_takes_back_is_told_to_no_page_any_more() {
     assert!(!format!("{all:?}").contains("price"), "{all:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_visitor_rates_ends_takes_their_data_and_is_forgotten() {
-    let shop = Shop::open().await;
+async fn a_visitor_rates_ends_takes_their_data_and_is_forgotten(db: Db) {
+    let shop = Shop::open(db).await;
     let (token, id) =
         shop.visitor(json!({ "profile": { "name": "Oksana", "email": "o@example.com" } })).await;
     shop.writes(&token, "00000001", "halo").await;
@@ -276,10 +288,9 @@ async fn a_visitor_rates_ends_takes_their_data_and_is_forgotten() {
 }
 
 /// A thousand people at once: each gets their own conversation, their own answer, and nobody else's.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_visitors_each_have_their_own_conversation() {
+async fn a_thousand_visitors_each_have_their_own_conversation(db: Db) {
     const MANY: usize = 1000;
-    let shop = Shop::open().await;
+    let shop = Shop::open(db).await;
     let mut visitors = Vec::new();
     for number in 0..MANY {
         let (token, id) = shop.visitor(json!({})).await;

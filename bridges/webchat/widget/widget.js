@@ -319,6 +319,7 @@ const retry = ms => {
   retrying = later(() => log.forEach(m => m.state === 'failed' && !m.final && again(m)), ms);
 };
 const attach = list => {
+  fail();
   for (const f of list) {
     if (f.size > C.files.largest) fail(T.too_large);
     else if (!C.files.types.includes(f.type)) fail(T.bad_type);
@@ -328,6 +329,7 @@ const attach = list => {
 let typed = 0;
 const onType = () => {
   const e = $text, now = Date.now();
+  fail();
   e.style.height = 'auto';
   e.style.height = Math.min(e.scrollHeight, 120) + 'px';
   if (S.spoken && e.value && now - typed > 8000) { typed = now; call('typing', { on: true }).catch(() => 0); }
@@ -433,8 +435,9 @@ const view = () => {
   $foot.hidden = !!kind;
   $more.hidden = !S.spoken;
 };
-const menu = is => { $menu.hidden = !is; attr($more, 'aria-expanded', is); if (is) $menu.firstChild.focus(); };
-const fail = text => { $said.textContent = text; later(() => { $said.textContent = ''; }, 6000); };
+const menu = is => { fail(); $menu.hidden = !is; attr($more, 'aria-expanded', is); if (is) $menu.firstChild.focus(); };
+// What went wrong stands until the next act.
+const fail = text => { $said.textContent = text || ''; };
 const toggle = is => {
   shown = is;
   $panel.hidden = !is;
@@ -497,39 +500,44 @@ const CSS = `:host{all:initial}*{box-sizing:border-box}[hidden]{display:none!imp
 button,textarea,input{font:inherit;color:inherit}button{cursor:pointer;background:none;border:0;padding:0}
 svg{width:22px;height:22px;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round;flex:none}
 :focus-visible{outline:2px solid var(--t);outline-offset:2px}textarea:focus-visible,input:focus-visible{outline-width:1px;outline-offset:0;border-color:var(--t)!important}
-.la{width:58px;height:58px;border-radius:50%;background:var(--k);color:var(--on);display:grid;place-items:center;margin-left:auto;box-shadow:0 6px 20px #0004;transition:transform .15s}.left .la{margin:0}
+.pn,header,.log,.f,.ty,.ft,.fm,.fm .c,.ss{display:flex}.pn,.log,.fm{flex-direction:column}header p,.n,.ty,.lo,.sa,.fm label,.s{font-size:13px}
+.t,.n,.ty,::placeholder{color:var(--s)}header,.f,.ty{align-items:center}.pn,.mn,.r,textarea,input{background:var(--bg)}
+.la,header,.v .b,.go{background:var(--k);color:var(--on)}h2,.f span{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+.la,.i{display:grid;place-items:center}.i,img,textarea,input,.go{border-radius:10px}.mn,.r{border:1px solid var(--l);border-radius:12px}
+.bd,.pn,.mn,.r,.x{position:absolute}
+.la{width:58px;height:58px;border-radius:50%;margin-left:auto;box-shadow:0 6px 20px #0004;transition:transform .15s}.left .la{margin:0}
 .la:hover{transform:scale(1.05)}.la svg{width:27px;height:27px}
-.bd{position:absolute;right:-3px;bottom:41px;min-width:22px;padding:0 6px;border-radius:11px;background:#c62828;color:#fff;font:600 12px/22px system-ui}
+.bd{right:-3px;bottom:41px;min-width:22px;padding:0 6px;border-radius:11px;background:#c62828;color:#fff;font:600 12px/22px system-ui}
 .left .bd{right:auto;left:41px}
-.pn{position:absolute;bottom:74px;right:0;width:376px;height:min(620px,calc(100vh - 110px));display:flex;flex-direction:column;background:var(--bg);border-radius:16px;overflow:hidden;box-shadow:0 12px 48px #0005;animation:in .18s ease-out}
+.pn{bottom:74px;right:0;width:376px;height:min(620px,calc(100vh - 110px));border-radius:16px;overflow:hidden;box-shadow:0 12px 48px #0005;animation:in .18s ease-out}
 .left .pn{right:auto;left:0}@keyframes in{from{opacity:0;transform:translateY(12px)}}
-header{display:flex;align-items:center;gap:4px;padding:14px 10px 14px 18px;background:var(--k);color:var(--on);position:relative}
-header>div:first-child{flex:1;min-width:0}h2{margin:0;font-size:17px;font-weight:650;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
-header p{margin:0;font-size:13px}.up:before{content:"";display:inline-block;width:8px;height:8px;margin-right:6px;border-radius:50%;background:#4ade80;box-shadow:0 0 0 1.500px var(--on)}
-.i{width:40px;height:40px;border-radius:10px;display:grid;place-items:center;flex:none}.i:hover{background:#8883}header .i:focus-visible{outline-color:var(--on);outline-offset:-3px}
-.mo svg{stroke-width:4}.mn{position:absolute;right:12px;top:56px;z-index:2;background:var(--bg);color:var(--t);border:1px solid var(--l);border-radius:12px;padding:6px;box-shadow:0 8px 24px #0003}
+header{gap:4px;padding:14px 10px 14px 18px;position:relative}
+header>div:first-child{flex:1;min-width:0}h2{margin:0;font-size:17px;font-weight:650}
+header p{margin:0}.up:before{content:"";display:inline-block;width:8px;height:8px;margin-right:6px;border-radius:50%;background:#4ade80;box-shadow:0 0 0 1.500px var(--on)}
+.i{width:40px;height:40px;flex:none}.i:hover{background:#8883}header .i:focus-visible{outline-color:var(--on);outline-offset:-3px}
+.mo svg{stroke-width:4}.mn{right:12px;top:56px;z-index:2;color:var(--t);padding:6px;box-shadow:0 8px 24px #0003}
 .mn button{display:block;width:100%;text-align:left;padding:9px 14px;border-radius:8px}.mn button:hover{background:var(--w)}
-.log{flex:1 1 90px;min-height:60px;overflow-y:auto;padding:16px;display:flex;flex-direction:column;gap:10px;overscroll-behavior:contain}.log:focus-visible{outline-offset:-3px}
+.log{flex:1 1 90px;min-height:60px;overflow-y:auto;padding:16px;gap:10px;overscroll-behavior:contain}.log:focus-visible{outline-offset:-3px}
 .m{max-width:84%;min-width:0;align-self:flex-start;position:relative}.m.v{align-self:flex-end}
 .b{padding:9px 13px;border-radius:16px 16px 16px 5px;background:var(--w);white-space:pre-wrap;overflow-wrap:anywhere}
-.v .b{background:var(--k);color:var(--on);border-radius:16px 16px 5px 16px;margin-left:auto;width:fit-content;max-width:100%}
+.v .b{border-radius:16px 16px 5px 16px;margin-left:auto;width:fit-content;max-width:100%}
 .b p,.b ul,.b ol,.b pre,.b blockquote{margin:0 0 6px}.b ul,.b ol{padding-left:20px}.b blockquote{border-left:3px solid var(--s);padding-left:9px}.b code{font-family:ui-monospace,monospace;font-size:.9em}
 a,.l{color:inherit;text-decoration:underline}.l{font-weight:600}
-.t{font-size:12px;color:var(--s);margin:3px 4px 0}.v .t{text-align:right}.bad{color:var(--bad)}
-.r{position:absolute;right:-8px;bottom:14px;background:var(--bg);border:1px solid var(--l);border-radius:12px;padding:0 5px;font-size:14px}
-.n{align-self:center;text-align:center;font-size:13px;color:var(--s);padding:4px 12px}
-.f{display:flex;align-items:center;gap:8px;text-align:left;max-width:100%}.f span{min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.f small{white-space:nowrap;opacity:.9}
-img{display:block;max-width:100%;max-height:220px;border-radius:10px;margin-bottom:6px}
-.ty{padding:0 18px 10px;font-size:13px;color:var(--s);display:flex;gap:8px;align-items:center}.ty b i{display:inline-block;width:6px;height:6px;margin-right:3px;border-radius:50%;background:var(--s);animation:dot 1.2s infinite}
+.t{font-size:12px;margin:3px 4px 0}.v .t{text-align:right}.bad{color:var(--bad)}
+.r{right:-8px;bottom:14px;padding:0 5px;font-size:14px}
+.n{align-self:center;text-align:center;padding:4px 12px}
+.f{gap:8px;text-align:left;max-width:100%}.f span{min-width:0}.f small{white-space:nowrap;opacity:.9}
+img{display:block;max-width:100%;max-height:220px;margin-bottom:6px}
+.ty{padding:0 18px 10px;gap:8px}.ty b i{display:inline-block;width:6px;height:6px;margin-right:3px;border-radius:50%;background:var(--s);animation:dot 1.2s infinite}
 .ty i:nth-child(2){animation-delay:.2s}.ty i:nth-child(3){animation-delay:.4s}@keyframes dot{30%{transform:translateY(-4px)}60%{transform:none}}
-.lo{padding:7px 16px;background:#8a4b00;color:#fff;font-size:13px;text-align:center}.sa{padding:0 16px;font-size:13px}
-.ft{display:flex;align-items:flex-end;gap:6px;padding:10px;border-top:1px solid var(--l)}
-textarea,input{width:100%;border:1px solid #868e98;border-radius:10px;padding:9px 11px;background:var(--bg);resize:none;display:block}
-.ft textarea{flex:1;border-color:transparent;max-height:120px;line-height:20px;height:40px}::placeholder{color:var(--s);opacity:1}
-.go{background:var(--k);color:var(--on);border-radius:10px;font-weight:600}.go:hover{background:var(--k);filter:brightness(1.12)}.go:disabled{opacity:.55;cursor:default}
-.ex{overflow-y:auto;flex:0 1 auto}.fm{padding:12px 16px 16px;display:flex;flex-direction:column;gap:10px}.fm p{margin:0}.fm label{font-size:13px;font-weight:600}.fm label input,.fm label textarea{margin-top:3px;font-weight:400;font-size:15px}
-.fm .go{padding:11px}.fm .c{display:flex;gap:9px;font-weight:400;line-height:1.4}.fm .c input{width:18px;height:18px;flex:none;margin:1px 0 0;accent-color:var(--k)}.s{font-size:13px}
-.x{position:absolute;left:-9999px;width:1px;height:1px;opacity:0}.ss{display:flex;justify-content:center}.st{font-size:30px;line-height:44px;width:48px;color:#9a6a00;border-radius:8px}
+.lo{padding:7px 16px;background:#8a4b00;color:#fff;text-align:center}.sa{padding:0 16px}
+.ft{align-items:flex-end;gap:6px;padding:10px;border-top:1px solid var(--l)}
+textarea,input{width:100%;border:1px solid #868e98;padding:9px 11px;resize:none;display:block}
+.ft textarea{flex:1;border-color:transparent;max-height:120px;line-height:20px;height:40px}::placeholder{opacity:1}
+.go{font-weight:600}.go:hover{background:var(--k);filter:brightness(1.12)}.go:disabled{opacity:.55;cursor:default}
+.ex{overflow-y:auto;flex:0 1 auto}.fm{padding:12px 16px 16px;gap:10px}.fm p{margin:0}.fm label{font-weight:600}.fm label input,.fm label textarea{margin-top:3px;font-weight:400;font-size:15px}
+.fm .go{padding:11px}.fm .c{gap:9px;font-weight:400;line-height:1.4}.fm .c input{width:18px;height:18px;flex:none;margin:1px 0 0;accent-color:var(--k)}
+.x{left:-9999px;width:1px;height:1px;opacity:0}.ss{justify-content:center}.st{font-size:30px;line-height:44px;width:48px;color:#9a6a00;border-radius:8px}
 .drop{outline:3px dashed var(--t);outline-offset:-8px}
 @media(max-width:480px){.pn{position:fixed;inset:0;width:auto;height:100vh;height:100dvh;border-radius:0}.on .la{display:none}textarea,input,.fm label input,.fm label textarea{font-size:16px}}
 @media(prefers-color-scheme:dark){.box{color-scheme:dark;--bg:#1d2025;--t:#f0f2f4;--s:#a9b1bb;--l:#383d45;--w:#2b3037;--bad:#ffb4ab}.st{color:#ffca4d}}

@@ -96,6 +96,10 @@ impl Contacts {
         status: &'static str,
         actor: Actor,
     ) -> Result<()> {
+        if row.status == "closed" {
+            // Nobody was brought into its rooms meanwhile.
+            change.mind_conversation(&row.id, self.now());
+        }
         let mut audit =
             Audit::done(Action::ConversationStatus, actor, self.now()).on("conversation", row.id.as_str());
         audit.detail = Some(serde_json::json!({ "from": row.status, "to": status }).to_string());

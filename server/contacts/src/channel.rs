@@ -170,7 +170,9 @@ impl Contacts {
             let gone: Vec<Nid> =
                 before.iter().map(|member| member.user).filter(|user| !members.contains(user)).collect();
             change.take_out_of_channel(id, &gone);
-            change.add_channel_members(id, members);
+            let stays = |user: &Nid| before.iter().any(|member| member.user == *user && !member.leaving);
+            let new: Vec<Nid> = members.iter().copied().filter(|user| !stays(user)).collect();
+            change.add_channel_members(id, &new);
         }
         self.audit_channel(&mut change, Action::ChannelUpdate, id, actor).await?;
         row.version += 1;

@@ -315,10 +315,41 @@ pub fn value<'a>(field: &str, value: &'a str) -> &'a str {
     }
 }
 
+/// A number of bytes as people read it.
+pub fn size(language: Language, bytes: u64) -> String {
+    let units = match language {
+        Language::Ukrainian => ["Б", "кБ", "МБ", "ГБ"],
+        _ => ["B", "kB", "MB", "GB"],
+    };
+    let mut tenths = u128::from(bytes) * 10;
+    let mut unit = units.first();
+    for larger in units.iter().skip(1) {
+        if tenths < 10_000 {
+            break;
+        }
+        tenths = tenths.div_ceil(1000);
+        unit = Some(larger);
+    }
+    let mark = if language == Language::English { '.' } else { ',' };
+    let rest =
+        if tenths % 10 == 0 || tenths >= 100 { String::new() } else { format!("{mark}{}", tenths % 10) };
+    format!("{}{rest} {}", tenths / 10, unit.copied().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::command;
+
+    #[test]
+    fn sizes_are_short() {
+        let shown = [(0, "0 B"), (999, "999 B"), (1_000, "1 kB"), (1_450, "1.5 kB"), (12_345, "12 kB")];
+        for (bytes, text) in shown.into_iter().chain([(2_600_000, "2.6 MB"), (7_000_000_000_000, "7000 GB")])
+        {
+            assert_eq!(size(Language::English, bytes), text);
+        }
+        assert_eq!(size(Language::Ukrainian, 1_450), "1,5 кБ");
+    }
 
     #[test]
     fn every_language_explains_every_command_by_its_own_words() {

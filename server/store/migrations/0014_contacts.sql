@@ -29,9 +29,14 @@ CREATE TABLE channel_member (
     user_nid BIGINT NOT NULL,
     -- 1 = taken out; the row goes when the user has left the channel's rooms.
     leaving BIGINT NOT NULL,
+    -- The last conversation of the channel whose rooms the user was brought into on the way through those that were
+    -- there before; NULL when that is done.
+    entered TEXT,
     PRIMARY KEY (channel_id, user_nid)
 ) WITHOUT_ROWID;
 CREATE INDEX channel_member_user ON channel_member (user_nid);
+CREATE INDEX channel_member_entering ON channel_member (channel_id, user_nid) WHERE entered IS NOT NULL;
+CREATE INDEX channel_member_leaving ON channel_member (channel_id, user_nid) WHERE leaving = 1;
 
 CREATE TABLE contact (
     -- ULID, never given to another.
@@ -150,10 +155,35 @@ CREATE TABLE conversation (
     -- Moves with every act, for If-Match.
     version BIGINT NOT NULL
 );
-CREATE INDEX conversation_channel ON conversation (channel_id, status);
-CREATE INDEX conversation_assignee ON conversation (assignee_nid, status);
+-- Pages of lists, one for each thing that lists are asked for.
+CREATE INDEX conversation_channel ON conversation (channel_id, conversation_id);
+CREATE INDEX conversation_assignee ON conversation (assignee_nid, conversation_id);
+CREATE INDEX conversation_status ON conversation (status, conversation_id);
+CREATE INDEX conversation_unassigned ON conversation (conversation_id) WHERE assignee_nid IS NULL AND status <> 'closed';
 CREATE INDEX conversation_waits ON conversation (waits_ts, conversation_id) WHERE waits_ts IS NOT NULL;
 CREATE INDEX conversation_snoozed ON conversation (snoozed_until_ts) WHERE status = 'snoozed';
+
+-- Conversations whose rooms may lack somebody who belongs there: opened, given to somebody, or no longer closed. The
+-- sweep looks at these and at no others.
+CREATE TABLE conversation_due (
+    conversation_id TEXT PRIMARY KEY,
+    next_ts BIGINT NOT NULL,
+    -- How often it was tried in vain.
+    tries BIGINT NOT NULL,
+    -- Moves when it becomes due again, so that this is not forgotten with what was done before.
+    turn BIGINT NOT NULL
+);
+CREATE INDEX conversation_due_next ON conversation_due (next_ts);
+
+-- The way through all backstage rooms after the card beside conversations was switched on or off, or moved.
+CREATE TABLE conversation_widget (
+    -- Always 1.
+    one BIGINT PRIMARY KEY,
+    -- Where cards are, empty when none are shown.
+    base TEXT NOT NULL,
+    -- The last conversation whose room shows it so; NULL when all do.
+    at TEXT
+);
 
 -- What employees wrote down about a conversation. The words are the event's: who takes the event back
 -- takes the note away.

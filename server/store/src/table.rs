@@ -138,7 +138,7 @@ tables! {
     UrlPreviewPicture = "url_preview_picture" Replace ["media_nid"] ["until_ts"];
     Channel = "channel" Refuse ["channel_id"] ["kind", "account", "shown_name", "service_id", "language",
         "exclusive", "visibility", "version", "created_ts", "health", "health_ts"];
-    ChannelMember = "channel_member" Replace ["channel_id", "user_nid"] ["leaving"];
+    ChannelMember = "channel_member" Replace ["channel_id", "user_nid"] ["leaving", "entered"];
     Contact = "contact" Refuse ["contact_id"] ["redirect_to", "kind", "stage", "owner_nid", "team",
         "visibility", "language", "version", "created_ts", "updated_ts"];
     ContactField = "contact_field" Replace ["contact_id", "field", "source"] ["value", "trust", "ts"];

@@ -204,6 +204,83 @@ async fn act_backstage(anna: &Client, dice: &mut Dice, room: &str, said: &mut Ve
     said.push(id);
 }
 
+/// Every type of event that rooms know, and some that nobody knows.
+const TYPES: [&str; 47] = [
+    "m.call.answer",
+    "m.call.candidates",
+    "m.call.hangup",
+    "m.call.invite",
+    "m.call.negotiate",
+    "m.call.reject",
+    "m.call.sdp_stream_metadata_changed",
+    "m.call.select_answer",
+    "m.key.verification.accept",
+    "m.key.verification.cancel",
+    "m.key.verification.done",
+    "m.key.verification.key",
+    "m.key.verification.mac",
+    "m.key.verification.ready",
+    "m.key.verification.start",
+    "m.policy.rule.room",
+    "m.policy.rule.server",
+    "m.policy.rule.user",
+    "m.reaction",
+    "m.room.avatar",
+    "m.room.canonical_alias",
+    "m.room.create",
+    "m.room.encrypted",
+    "m.room.encryption",
+    "m.room.guest_access",
+    "m.room.history_visibility",
+    "m.room.image_pack",
+    "m.room.join_rules",
+    "m.room.message",
+    "m.room.name",
+    "m.room.pinned_events",
+    "m.room.policy",
+    "m.room.power_levels",
+    "m.room.server_acl",
+    "m.room.third_party_invite",
+    "m.room.tombstone",
+    "m.room.topic",
+    "m.space.child",
+    "m.space.parent",
+    "m.sticker",
+    "m.beacon",
+    "m.poll.start",
+    "im.vector.modular.widgets",
+    "dev.kontor.customer",
+    "dev.kontor.delivery",
+    "dev.kontor.remote",
+    "x.y.z",
+];
+
+/// Sends an event of each type, and tries to set state of each: what is refused was not said.
+async fn say_everything(anna: &Client, room: &str, said: &str, word: &str) {
+    let messages =
+        ["m.text", "m.emote", "m.notice", "m.image", "m.file", "m.audio", "m.video", "m.location", "x.y"];
+    for kind in messages {
+        let content =
+            json!({ "msgtype": kind, "body": word, "url": "mxc://localhost/x", "geo_uri": "geo:1,1" });
+        anna.send(room, "m.room.message", &content).await;
+    }
+    let relations = ["m.annotation", "m.replace", "m.thread", "m.reference"];
+    for (number, kind) in TYPES.into_iter().enumerate() {
+        let relation = relations[number % relations.len()];
+        let content = json!({ "msgtype": "m.text", "body": word, "topic": word, "name": word,
+            "m.relates_to": { "rel_type": relation, "event_id": said, "key": word } });
+        let (room, kind) = (enc(room), enc(kind));
+        for path in [
+            format!("send/{kind}/{}", super::support::word()),
+            format!("state/{kind}/"),
+            format!("state/{kind}/{word}"),
+        ] {
+            let answer = anna.put(&format!("/rooms/{room}/{path}"), &content).await;
+            assert!([200, 400, 403].contains(&answer.status), "{answer}");
+        }
+    }
+}
+
 async fn nothing_that_is_said_backstage_reaches_a_bridge_or_the_customers_room(server: Homeserver) {
     if is_reference() {
         return;
@@ -227,6 +304,7 @@ async fn nothing_that_is_said_backstage_reaches_a_bridge_or_the_customers_room(s
             anna.text(&talk.room, "in the open").await;
         }
     }
+    say_everything(&anna, &talk.backstage, &said[0], &secret).await;
     anna.redact(&talk.backstage, &said[0]).await;
     anna.post(
         &format!("/rooms/{}/receipt/m.read/{}", enc(&talk.backstage), enc(said.last().unwrap())),

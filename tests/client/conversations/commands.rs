@@ -297,13 +297,16 @@ async fn files_and_messages_are_found_as_far_as_the_asker_reads_them(server: Hom
         [(&talk.room, "one.txt"), (&talk.backstage, "two <i>.txt"), (&other.room, "foreign.txt")]
     {
         let mxc = anna.upload("text/plain", name, name.as_bytes().to_vec()).await;
-        anna.send(room, "m.room.message", &json!({ "msgtype": "m.file", "body": name, "url": mxc })).await;
+        let info = json!({ "mimetype": "text/plain", "size": 1450 });
+        let content = json!({ "msgtype": "m.file", "body": name, "url": mxc, "info": info });
+        anna.send(room, "m.room.message", &content).await;
     }
     let told = ask(&anna, &talk, "!files").await;
     let body = text(&told["body"]);
     let (one, two) = (body.find("one.txt").unwrap(), body.find("two <i>.txt").unwrap());
     assert!(two < one && !body.contains("foreign.txt"), "the newest first: {body}");
     assert!(body.contains(&format!("https://matrix.to/#/{}/$", talk.room)), "{body}");
+    assert!(body.contains("one.txt · 1.5 kB · @anna"), "{body}");
     assert!(text(&told["formatted_body"]).contains("two &lt;i&gt;.txt"));
     let found = channel.say(&talk, "The żółty armchair, please").await;
     anna.text(&talk.backstage, "żółty is sold out").await;

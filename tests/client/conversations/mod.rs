@@ -4,6 +4,7 @@
 mod api;
 mod backstage;
 mod commands;
+mod gaps;
 mod kept;
 mod lookup;
 mod merging;

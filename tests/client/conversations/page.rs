@@ -124,6 +124,7 @@ async fn whoever_signs_in_reads_the_cards_that_are_theirs_to_see(server: Homeser
     let kept = [("word", &*field(&page.html, "word")), ("conversation", &*talk.id), ("act", "kept")];
     let page = browser.send(&talk.id, &kept).await;
     assert!(page.status == 200 && page.html.contains("embarrassing"), "{}", page.html);
+    files_are_on_the_page_until_they_are_taken_back(&mut browser, &channel, &talk, &anna).await;
     // What is not there and what is not theirs look the same.
     let mut stranger = Browser::new(&server);
     stranger.sign_in(&talk.id, &eve).await;
@@ -136,6 +137,37 @@ async fn whoever_signs_in_reads_the_cards_that_are_theirs_to_see(server: Homeser
     let mine = format!("{}/", talk.id);
     assert_eq!(stranger.open(&mine).await.status, 404);
     channel.close().await;
+}
+
+async fn files_are_on_the_page_until_they_are_taken_back(
+    browser: &mut Browser,
+    channel: &Channel,
+    talk: &Talk,
+    anna: &Client,
+) {
+    let mxc = anna.upload("text/plain", "x", b"x".to_vec()).await;
+    let file =
+        json!({ "msgtype": "m.file", "body": "price list.pdf", "url": mxc, "info": { "size": 2_600_000 } });
+    let sent = anna.send(&talk.backstage, "m.room.message", &file).await;
+    // As bridges do: first that it comes, then the file in the place of that.
+    let placeholder = channel.say(talk, "📎 bill.jpg …").await;
+    let picture =
+        json!({ "msgtype": "m.image", "body": "This is the bill", "filename": "bill.jpg", "url": mxc });
+    let mut replacing = picture.clone();
+    replacing["m.new_content"] = picture;
+    replacing["m.relates_to"] = json!({ "rel_type": "m.replace", "event_id": placeholder });
+    let path = format!("/rooms/{}/send/m.room.message/{}", harness::enc(&talk.room), word());
+    channel.bot.put(&channel.as_customer(talk, &path), &replacing).await.ok();
+    let html = browser.open(&talk.id).await.html;
+    for part in ["price list.pdf", "6 MB", "bill.jpg", &sent, &placeholder] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    assert!(!html.contains("This is the bill") && !html.contains(&mxc), "links only: {html}");
+    for (room, event) in [(&talk.backstage, &sent), (&talk.room, &placeholder)] {
+        anna.redact(room, event).await;
+    }
+    let html = browser.open(&talk.id).await.html;
+    assert!(!html.contains("price list") && !html.contains("bill.jpg"), "{html}");
 }
 
 async fn forms_of_other_sites_and_of_other_sessions_do_nothing(server: Homeserver) {

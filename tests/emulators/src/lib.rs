@@ -12,6 +12,7 @@
     reason = "this is test code: failing loudly is its purpose"
 )]
 
+pub mod database;
 pub mod faults;
 pub mod home;
 pub mod postbox;

@@ -30,6 +30,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+/// Connections that read. A statement takes a fraction of a millisecond, and each connection of SQLite is a thread with
+/// a cache of its own.
+const READERS: u32 = 2;
+
 /// The memory: cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Db {
@@ -109,7 +113,7 @@ impl Db {
         };
         let writers = pool(&url, dialect, 1).await?;
         migrate::run(&writers, dialect).await?;
-        let readers = pool(&url, dialect, 4).await?;
+        let readers = pool(&url, dialect, READERS).await?;
         let writer = writer::Writer::start(writers.clone(), dialect);
         let inner = Inner { dialect, readers, writers, writer, rendered: Rendered::default() };
         Ok(Self { inner: Arc::new(inner) })

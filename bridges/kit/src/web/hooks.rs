@@ -5,6 +5,7 @@ use crate::channel::{Answer, HookReply, HookRequest, Reply, ReplyBody, Status};
 use crate::steps::Step;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use kontor_model::{Code, Error, Result};
@@ -22,20 +23,9 @@ pub(super) async fn hook(
     let Ok(_place) = door.requests.try_acquire() else {
         return matrix_error(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", "Too many requests at once.");
     };
-    let (method, path) = (head.method.to_string(), head.uri.path().to_owned());
-    let query = head.uri.query().unwrap_or_default().to_owned();
-    let most = door.engine.channel.largest_body(&method, &path).min(door.engine.caps.largest_body);
+    let method = head.method.to_string();
     let taken = async {
-        let body = door.read(&head.headers, body, most).await?;
-        let request = HookRequest {
-            method: method.clone(),
-            path: path.clone(),
-            query,
-            headers: headers_of(&head.headers),
-            body,
-            remote,
-            at: door.engine.now(),
-        };
+        let request = read(&door, head, body, remote).await?;
         let context = &door.engine.context;
         let HookReply { commit, answer } = door.engine.channel.hook(context, request).await?;
         let committed = context.commit(commit).await?;
@@ -54,6 +44,23 @@ pub(super) async fn hook(
             refusal(&error)
         }
     }
+}
+
+/// The whole request. Its head holds on to the connection's buffer, and goes: a page may wait long for its answer, and
+/// thousands do.
+async fn read(door: &Door, head: Parts, body: Body, remote: IpAddr) -> Result<HookRequest> {
+    let (method, path) = (head.method.to_string(), head.uri.path().to_owned());
+    let most = door.engine.channel.largest_body(&method, &path).min(door.engine.caps.largest_body);
+    let body = door.read(&head.headers, body, most).await?;
+    Ok(HookRequest {
+        method,
+        path,
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: headers_of(&head.headers),
+        body,
+        remote,
+        at: door.engine.now(),
+    })
 }
 
 fn refusal(error: &Error) -> Response {

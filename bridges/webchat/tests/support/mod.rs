@@ -13,6 +13,7 @@ pub mod stage;
 
 use kontor_bridge_kit::{Config, Machine};
 use kontor_bridge_webchat::{WebChat, config::Settings};
+use kontor_emulators::database::{Database, Db};
 use kontor_emulators::home::{AS_TOKEN, GHOSTS, HS_TOKEN, Home};
 use kontor_model::{Clock, Language, Ms, Random, Secret};
 use serde_json::{Value, json};
@@ -159,15 +160,16 @@ pub struct Shop {
     pub clock: Arc<Moved>,
     settings: Value,
     folder: PathBuf,
+    database: Database,
     running: Option<(watch::Sender<bool>, JoinHandle<()>)>,
 }
 
 impl Shop {
-    pub async fn open() -> Self {
-        Self::with(settings()).await
+    pub async fn open(db: Db) -> Self {
+        Self::with(db, settings()).await
     }
 
-    pub async fn with(settings: Value) -> Self {
+    pub async fn with(db: Db, settings: Value) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("kontor-webchat-{}-{number}", std::process::id()));
@@ -175,7 +177,9 @@ impl Shop {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let home = Home::start().await;
         home.tell_bridge(&format!("http://{free}"));
-        let mut shop = Self { home, address: free, clock: Arc::default(), settings, folder, running: None };
+        let clock = Arc::default();
+        let database = Database::new(db, &folder);
+        let mut shop = Self { home, address: free, clock, settings, folder, database, running: None };
         shop.start().await;
         shop
     }
@@ -188,7 +192,7 @@ impl Shop {
             as_token: Secret::new(AS_TOKEN.to_owned()),
             hs_token: Secret::new(HS_TOKEN.to_owned()),
             bind: self.address,
-            database_url: format!("sqlite://{}/bridge.db", self.folder.display()),
+            database_url: self.database.url().to_owned(),
             data_dir: self.folder.clone(),
             ghost_prefix: GHOSTS.to_owned(),
             admin_room: None,

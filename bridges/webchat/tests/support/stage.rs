@@ -1,6 +1,7 @@
 //! A page with the widget in front of a running shop, and strings to pull: what employees do.
 
 use super::{Shop, until};
+use kontor_emulators::database::Db;
 use kontor_emulators::serve::{Asked, Said, Serving};
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
@@ -39,7 +40,7 @@ impl Stage {
             Box::pin(async move { answer(shop.get().expect("the shop is open"), &asked).await })
         }))
         .await;
-        let opened = Shop::with(settings(&serving.url())).await;
+        let opened = Shop::with(Db::Sqlite, settings(&serving.url())).await;
         let _ = shop.set(RwLock::new(opened));
         Self { serving, shop }
     }

@@ -162,8 +162,22 @@ impl Flows {
             let name = names::room(shown, channel.as_deref().unwrap_or(&row.channel));
             self.rename(&row.room_id, &name, &topic).await?;
             self.rename(&row.backstage_id, &names::backstage(shown, language), &topic).await?;
+            self.rename_ghost(&row.ghost, shown).await?;
         }
         Ok(())
+    }
+
+    /// Whoever writes for the customer is called as the card is.
+    async fn rename_ghost(&self, ghost: &str, name: &str) -> Result<()> {
+        let ghost = OwnedUserId::try_from(ghost).map_err(Error::internal)?;
+        if self.profile(&ghost).await?.displayname.as_deref() == Some(name) {
+            return Ok(());
+        }
+        let user = self.store.name(ghost.as_str()).await?;
+        let mut change = Change::default();
+        change.set_profile_field(user, "displayname", &json!(name).to_string());
+        self.store.submit(change).await?;
+        self.profile_changed(&ghost, user).await
     }
 
     async fn rename(&self, room: &str, name: &str, topic: &str) -> Result<()> {

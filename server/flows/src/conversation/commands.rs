@@ -7,7 +7,6 @@
 use super::reader;
 use super::rule::{Kind, kind};
 use crate::Flows;
-use crate::history::{Direction, PageRequest};
 use crate::search::{Order as SearchOrder, Request as SearchRequest};
 use kontor_contacts::acts::Employee;
 use kontor_contacts::command::{self, Act, Order, Whom};
@@ -15,7 +14,7 @@ use kontor_contacts::told::Told;
 use kontor_contacts::view::{CardView, Telling, event_link};
 use kontor_contacts::words::{self, Words};
 use kontor_model::filter::EventFilter;
-use kontor_model::{Code, Draft, Error, Language, Ms, Requester, Result, ids};
+use kontor_model::{Code, Draft, Error, Language, Requester, Result, ids};
 use kontor_rooms::{Accepted, Chain, VisibleEvent};
 use kontor_store::audit::Actor;
 use kontor_store::contacts::conversations::{self, ConversationRow};
@@ -24,8 +23,6 @@ use ruma::{OwnedRoomId, OwnedUserId};
 use serde::Deserialize;
 use serde_json::json;
 
-/// Files that an answer tells.
-const FILES: usize = 10;
 /// Messages that an answer tells.
 const FOUND: u64 = 10;
 /// Letters of a message that an answer tells.
@@ -340,37 +337,19 @@ impl Flows {
     /// The newest files of both rooms, as far as the asker reads them.
     async fn files(&self, asked: &Asked<'_>) -> Result<Told> {
         let words = asked.words();
-        let filter = EventFilter {
-            types: Some(vec!["m.room.message".to_owned(), "m.sticker".to_owned()]),
-            contains_url: Some(true),
-            ..EventFilter::default()
-        };
-        let mut told: Vec<(Ms, String, String)> = Vec::new();
-        for room in [&asked.row.room_id, &asked.row.backstage_id] {
-            let room_id = OwnedRoomId::try_from(room.as_str()).map_err(Error::internal)?;
-            let direction = Direction::Backward;
-            let request =
-                PageRequest { from: None, to: None, direction, limit: FILES, filter: filter.clone() };
-            let page = match self.messages(asked.by, &room_id, &request).await {
-                Ok(page) => page,
-                Err(error) if error.code == Code::Forbidden => continue,
-                Err(error) => return Err(error),
-            };
-            for event in &page.chunk {
-                let row = event.row();
-                let name = said(event, EXCERPT);
-                let line =
-                    format!("{name} · {}, {}", row.sender, self.contacts.calendar.shown(row.origin_ts));
-                told.push((row.origin_ts, line, event_link(room, &row.event_id)));
-            }
-        }
-        if told.is_empty() {
+        let files = self.shared_files(asked.by, asked.row).await?;
+        if files.is_empty() {
             return Ok(Told::sentence(words.no_files));
         }
-        told.sort_by_key(|(ts, ..)| std::cmp::Reverse(*ts));
         let title = Told::default().title(words.files);
-        let lines = told.into_iter().take(FILES);
-        Ok(lines.fold(title, |answer, (_, line, link)| answer.linked(line, words.show, link)))
+        Ok(files.into_iter().fold(title, |answer, file| {
+            let customer = words::source(asked.telling.language, "customer").to_owned();
+            let sender = if file.of_customer { customer } else { file.sender };
+            let size = file.size.map(|size| format!(" · {}", words::size(asked.telling.language, size)));
+            let moment = self.contacts.calendar.shown(file.ts);
+            let line = format!("{}{} · {sender}, {moment}", file.name, size.unwrap_or_default());
+            answer.linked(line, words.show, file.link)
+        }))
     }
 
     /// Messages with some words in the rooms of the contact's conversations, as far as the asker reads them.
@@ -455,7 +434,7 @@ fn read(event: &Accepted) -> Option<Content> {
 }
 
 /// The beginning of a text.
-fn excerpt(text: &str, letters: usize) -> String {
+pub(super) fn excerpt(text: &str, letters: usize) -> String {
     let mut rest = text.chars();
     let mut short: String = rest.by_ref().take(letters).collect();
     if rest.next().is_some() {

@@ -9,6 +9,7 @@ mod acts;
 pub(crate) mod commands;
 mod door;
 pub(crate) mod entering;
+mod files;
 mod notes;
 mod rule;
 mod sweep;
@@ -16,6 +17,7 @@ mod versions;
 pub mod webhooks;
 pub(crate) mod widget;
 
+pub use files::SharedFile;
 pub use notes::Noted;
 pub(crate) use rule::{Kind, is_company_type, kind};
 pub use versions::Version;

@@ -3,16 +3,29 @@
 
 use super::entering::ids;
 use crate::Flows;
-use kontor_model::{Code, Result};
+use kontor_model::{Code, Ms, Nid, Result};
 use kontor_store::Change;
 use kontor_store::audit::Actor;
-use kontor_store::contacts::channels::{self, Move};
 use kontor_store::contacts::conversations;
+use kontor_store::contacts::moves::{self, Move};
+use std::collections::HashSet;
 
-/// Memberships of one step, and conversations that wake up in one.
-const STEP: i64 = 200;
+/// Conversations of one step.
+const STEP: i64 = 100;
 /// Steps of one round.
 const STEPS: usize = 50;
+/// Before somebody who could not be brought in is tried again; twice as long each time.
+const FIRST_WAIT: Ms = 60_000;
+/// Up to about six days.
+const DOUBLINGS: i64 = 13;
+
+/// What became of those who were to be moved.
+#[derive(Default)]
+struct Moved<'a> {
+    done: usize,
+    /// To be tried again.
+    failed: Vec<&'a Move>,
+}
 
 impl Flows {
     /// Closes the gaps between what conversations are and what they should be.
@@ -21,7 +34,8 @@ impl Flows {
     /// `Unavailable` when the archive is gone.
     pub async fn tend_conversations(&self) -> Result<()> {
         self.wake_conversations().await?;
-        self.move_members().await
+        self.move_members().await?;
+        self.tend_widgets().await
     }
 
     /// Brings members of channels, and those who have a conversation, into the rooms of open conversations, and takes those out who are
@@ -33,19 +47,21 @@ impl Flows {
         let company = self.identity.company_user_id()?;
         let company = self.store.name(company.as_str()).await?;
         for _ in 0..STEPS {
-            let missing = channels::missing(&mut self.store.reader(), company, STEP).await?;
-            if self.each(&missing, true).await? == 0 {
+            if !self.walk(company).await? {
                 break;
             }
         }
-        let late = channels::missing_assignees(&mut self.store.reader(), STEP).await?;
-        self.each(&late, true).await?;
+        for _ in 0..STEPS {
+            if !self.complete(company).await? {
+                break;
+            }
+        }
         if !self.store.has_leaving_members().await? {
             return Ok(());
         }
         for _ in 0..STEPS {
-            let leaving = channels::leaving(&mut self.store.reader(), STEP).await?;
-            if self.each(&leaving, false).await? == 0 {
+            let leaving = moves::leaving(&mut self.store.reader(), STEP).await?;
+            if self.each(&leaving, false).await?.done == 0 {
                 break;
             }
         }
@@ -54,25 +70,80 @@ impl Flows {
         self.store.submit(change).await.map(|_| ())
     }
 
-    /// Moves people; returns how many could be moved.
-    async fn each(&self, moves: &[Move], in_: bool) -> Result<usize> {
-        let mut done = 0;
+    /// Takes a new member one step further through the conversations that were there before; says whether anybody
+    /// was on the way.
+    async fn walk(&self, company: Nid) -> Result<bool> {
+        let Some(walk) = moves::walks(&mut self.store.reader(), 1).await?.pop() else { return Ok(false) };
+        let ahead = moves::ahead(&mut self.store.reader(), &walk, STEP).await?;
+        let failed = self.bring_missing(company, &ahead).await?;
+        let mut change = Change::default();
+        let to_the_end = ahead.len() < usize::try_from(STEP).unwrap_or(usize::MAX);
+        change.walk_on(&walk, ahead.last().filter(|_| !to_the_end).map(String::as_str));
+        for id in &failed {
+            change.mind_conversation(id, self.clock.now() + FIRST_WAIT);
+        }
+        match self.store.submit(change).await {
+            // Another process takes the same steps.
+            Err(error) if error.is_conflict() => Ok(true),
+            outcome => outcome.map(|_| true),
+        }
+    }
+
+    /// Brings everybody into the rooms of conversations that are due; says whether there were any.
+    async fn complete(&self, company: Nid) -> Result<bool> {
+        let now = self.clock.now();
+        let due = moves::due(&mut self.store.reader(), now, STEP).await?;
+        if due.is_empty() {
+            return Ok(false);
+        }
+        let ids: Vec<String> = due.iter().map(|due| due.conversation.clone()).collect();
+        let failed = self.bring_missing(company, &ids).await?;
+        let mut change = Change::default();
+        for row in &due {
+            match failed.contains(&row.conversation) {
+                false => change.settle_conversation(row),
+                true => {
+                    change.postpone_conversation(row, now + (FIRST_WAIT << row.tries.clamp(0, DOUBLINGS)))
+                }
+            }
+        }
+        self.store.submit(change).await.map(|_| true)
+    }
+
+    /// Brings those who are missing into the rooms of conversations; gives the conversations where that failed.
+    async fn bring_missing(&self, company: Nid, conversations: &[String]) -> Result<HashSet<String>> {
+        let ids: Vec<&str> = conversations.iter().map(String::as_str).collect();
+        let missing = moves::missing(&mut self.store.reader(), company, &ids).await?;
+        let moved = self.each(&missing, true).await?;
+        Ok(moved.failed.into_iter().map(|step| step.conversation.clone()).collect())
+    }
+
+    /// Moves people.
+    async fn each<'a>(&self, moves: &'a [Move], in_: bool) -> Result<Moved<'a>> {
+        let mut moved = Moved::default();
         for step in moves {
             let (room_id, user_id) = ids(&step.room_id, &step.user_id)?;
-            let moved = match in_ {
+            let done = match in_ {
                 true => self.bring_in(&room_id, &user_id).await,
                 false => self.take_out(&room_id, &user_id).await,
             };
-            match moved {
-                Ok(()) => done += 1,
-                Err(error) if error.code == Code::Unavailable => return Err(error),
-                Err(error) => tracing::warn!(
-                    room.id = %room_id, user.id = %user_id, error.message = %error.message,
-                    "A member of a channel could not be brought into or out of a room of its conversations."
-                ),
+            let Err(error) = done else {
+                moved.done += 1;
+                continue;
+            };
+            if error.code == Code::Unavailable {
+                return Err(error);
+            }
+            tracing::warn!(
+                room.id = %room_id, user.id = %user_id, error.message = %error.message,
+                "A member of a channel could not be brought into or out of a room of its conversations."
+            );
+            // Those who may not be there will not be asked again and again.
+            if !matches!(error.code, Code::Forbidden | Code::NotFound) {
+                moved.failed.push(step);
             }
         }
-        Ok(done)
+        Ok(moved)
     }
 
     /// Opens conversations whose sleep is over.

@@ -10,7 +10,7 @@ use kontor_contacts::ulid::is_ulid;
 use kontor_contacts::view::{CardView, Telling, room_link};
 use kontor_contacts::when::Calendar;
 use kontor_contacts::words::{self, Words};
-use kontor_flows::conversation::{Version, reader};
+use kontor_flows::conversation::{SharedFile, Version, reader};
 use kontor_model::{Code, Error, Language, Ms, Result};
 use kontor_store::contacts::channels::{self, MemberRow};
 use kontor_store::contacts::conversations::ConversationRow;
@@ -52,6 +52,13 @@ struct NoteLine<'a> {
     when: Moment,
 }
 
+struct FileLine {
+    file: SharedFile,
+    size: String,
+    sender: String,
+    when: Moment,
+}
+
 struct Line<'a> {
     row: &'a ConversationRow,
     channel: &'a str,
@@ -90,6 +97,7 @@ struct Page<'a> {
     agreed: Vec<Agreed>,
     tasks: Vec<TaskLine<'a>>,
     notes: Vec<NoteLine<'a>>,
+    files: Vec<FileLine>,
     may_read_kept: bool,
     wrong: Option<&'static str>,
 }
@@ -164,12 +172,18 @@ pub(super) async fn card(visit: &Visit, guest: &Guest, error: Option<&Error>) ->
         Some(row) => channels::members(&mut visit.app.store.reader(), Some(&row.channel)).await?,
         None => Vec::new(),
     };
+    let files = match &found.here {
+        Some(row) => visit.app.flows.shared_files(&guest.requester, row).await?,
+        None => Vec::new(),
+    };
     let frame = Frame::new(visit);
     let nonce = frame.nonce.clone();
     let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let wrong = error.map(|error| frame.texts.refusal(error.code));
     let page = page(visit, guest, &found, &staff, frame);
-    let page = Page { may_read_kept, wrong, ..page };
+    let clock = Clock(&visit.app.contacts.calendar);
+    let files = files.into_iter().map(|file| file_line(file, visit.language, &clock)).collect();
+    let page = Page { may_read_kept, wrong, files, ..page };
     whole(visit, page.render().map_err(Error::internal)?, &nonce, status)
 }
 
@@ -223,6 +237,7 @@ fn page<'a>(
         agreed: agreed(view, language, &clock),
         tasks: view.tasks.iter().map(|task| task_line(task, telling, &clock)).collect(),
         notes: view.notes.iter().map(|note| note_line(note, &clock)).collect(),
+        files: Vec::new(),
         may_read_kept: false,
         wrong: None,
         frame,
@@ -284,6 +299,17 @@ fn task_line<'a>(task: &'a Task, telling: Telling<'_>, clock: &Clock<'_>) -> Tas
 
 fn note_line<'a>(note: &'a Note, clock: &Clock<'_>) -> NoteLine<'a> {
     NoteLine { decision: note.row.kind == "decision", when: clock.at(note.row.ts), note }
+}
+
+fn file_line(file: SharedFile, language: Language, clock: &Clock<'_>) -> FileLine {
+    // The name of the customer's user says nothing to people.
+    let customer = || words::source(language, "customer").to_owned();
+    FileLine {
+        size: file.size.map(|size| words::size(language, size)).unwrap_or_default(),
+        sender: if file.of_customer { customer() } else { file.sender.clone() },
+        when: clock.at(file.ts),
+        file,
+    }
 }
 
 /// Shows what was taken back in a conversation, to those who answer for it.

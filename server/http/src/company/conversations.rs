@@ -2,7 +2,7 @@
 //! and what was hidden in them. What the caller may not see is not there.
 
 use super::api::{Api, Doc, Who};
-use super::cards::{Page, by, cut};
+use super::cards::{Page, by};
 use crate::error::Answer;
 use crate::extract::{Body, Caller, Path, Query, State};
 use crate::respond;
@@ -10,7 +10,7 @@ use axum::http::Method;
 use kontor_flows::conversation::reader;
 use kontor_model::{Error, Ms, Result, ids};
 use kontor_store::contacts::conversations::ConversationRow;
-use kontor_store::contacts::queue::{self, Wanted};
+use kontor_store::contacts::queue::{self, Place, Wanted};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ const LIST: &[(&str, &str)] = &[
 pub fn routes(api: Api) -> Api {
     let doc = |method, path, summary| Doc::new(method, path, Who::Employee, summary);
     let path = "/_kontor/contacts/v1/conversations";
-    let summary = "Lists the conversations that the caller may see, in the order in which they were opened.";
+    let summary = "Lists the conversations that the caller may see, in the order in which they were opened. A page may hold fewer than were asked for, even none; the list ends where there is no \"next\".";
     let api = api.add(doc(Method::GET, path, summary).asking(LIST), list);
     let path = "/_kontor/contacts/v1/conversations/{id}";
     let api = api.add(doc(Method::GET, path, "Gives a conversation."), get);
@@ -103,31 +103,28 @@ async fn list(
         ids::storable_key(word, "parameter")?;
     }
     let Question { status, unassigned, waiting, channel, contact, .. } = question;
-    let wanted = Wanted { status, assignee, unassigned, channel, contact };
+    let wanted = Wanted { status, assignee, unassigned, channel, contact, waiting };
     let from = page.from.as_deref().unwrap_or_default();
-    let mut source = state.store.reader();
-    let mut rows = if waiting {
-        let (ts, id) = waiting_after(from)?;
-        queue::by_waiting(&mut source, who, &wanted, (ts, id), limit + 1).await?
-    } else {
-        queue::by_opening(&mut source, who, &wanted, from, limit + 1).await?
+    let after = match waiting {
+        true => waiting_after(from)?,
+        false => Place { id: from.to_owned(), since: 0 },
     };
-    let more = cut(&mut rows, limit);
-    let next = rows.last().filter(|_| more).map(|row| match row.waits_since.filter(|_| waiting) {
-        Some(since) => format!("{since}_{}", row.id),
-        None => row.id.clone(),
+    let listed = queue::page(&mut state.store.reader(), who, &wanted, &after, limit).await?;
+    let next = listed.next.map(|place| match waiting {
+        true => format!("{}_{}", place.since, place.id),
+        false => place.id,
     });
-    let conversations: Vec<Value> = rows.iter().map(shown).collect();
+    let conversations: Vec<Value> = listed.rows.iter().map(shown).collect();
     Ok(respond::ok(&json!({ "conversations": conversations, "next": next })))
 }
 
-fn waiting_after(from: &str) -> Result<(Ms, &str)> {
+fn waiting_after(from: &str) -> Result<Place> {
     if from.is_empty() {
-        return Ok((0, ""));
+        return Ok(Place::default());
     }
     let forged = || Error::invalid_param("The parameter \"from\" must be the \"next\" of an earlier answer.");
     let (since, id) = from.split_once('_').ok_or_else(forged)?;
-    Ok((since.parse().map_err(|_| forged())?, id))
+    Ok(Place { since: since.parse().map_err(|_| forged())?, id: id.to_owned() })
 }
 
 /// `GET /_kontor/contacts/v1/conversations/{id}`

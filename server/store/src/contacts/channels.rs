@@ -1,9 +1,9 @@
 //! Channels: the company's accounts in networks, and who answers there.
 
+use crate::Change;
 use crate::db::Source;
 use crate::table::Table;
 use crate::value::{Row, id_set};
-use crate::{Change, Store};
 use kontor_model::{Ms, Nid, Result};
 
 /// A channel.
@@ -110,60 +110,6 @@ pub async fn members<S: Source>(source: &mut S, channel: Option<&str>) -> Result
     source.all(sql, vec![channel.into()]).await?.iter().map(read).collect()
 }
 
-/// A room that somebody is to be brought into, or taken out of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Move {
-    /// The room, Matrix id.
-    pub room_id: String,
-    /// The user, Matrix id.
-    pub user_id: String,
-}
-
-/// Members of channels who never were in a room of one of its conversations that is not closed, or whom
-/// the company's own user took out. Closed accounts are nobody's members.
-///
-/// # Errors
-/// See [`Source::all`].
-pub async fn missing<S: Source>(source: &mut S, service: Nid, limit: i64) -> Result<Vec<Move>> {
-    let sql = "SELECT r.room_id, n.text FROM channel_member c JOIN account a ON a.user_nid = c.user_nid \
-               AND a.state <> 'deactivated' JOIN conversation v ON v.channel_id = c.channel_id AND v.status <> 'closed' \
-               JOIN room r ON r.room_nid IN (v.room_nid, v.backstage_nid) JOIN name n ON n.nid = c.user_nid \
-               LEFT JOIN membership m ON m.room_nid = r.room_nid AND m.user_nid = c.user_nid \
-               WHERE c.leaving = 0 AND (m.membership IS NULL OR (m.membership = 'leave' AND m.sender_nid = $1)) \
-               LIMIT $2";
-    source.all(sql, vec![service.into(), limit.into()]).await?.iter().map(moved).collect()
-}
-
-/// Those who have a conversation that is not closed and never were in one of its rooms: whoever gave it to
-/// them had no time left to bring them in. Closed accounts have nothing.
-///
-/// # Errors
-/// See [`Source::all`].
-pub async fn missing_assignees<S: Source>(source: &mut S, limit: i64) -> Result<Vec<Move>> {
-    let sql = "SELECT r.room_id, n.text FROM conversation v JOIN account a ON a.user_nid = v.assignee_nid \
-               AND a.state <> 'deactivated' JOIN room r ON r.room_nid IN (v.room_nid, v.backstage_nid) \
-               JOIN name n ON n.nid = v.assignee_nid \
-               LEFT JOIN membership m ON m.room_nid = r.room_nid AND m.user_nid = v.assignee_nid \
-               WHERE v.assignee_nid IS NOT NULL AND v.status <> 'closed' AND m.membership IS NULL LIMIT $1";
-    source.all(sql, vec![limit.into()]).await?.iter().map(moved).collect()
-}
-
-/// Those who were taken out of channels, in rooms of the channel's conversations where they still are.
-///
-/// # Errors
-/// See [`Source::all`].
-pub async fn leaving<S: Source>(source: &mut S, limit: i64) -> Result<Vec<Move>> {
-    let sql = "SELECT r.room_id, n.text FROM channel_member c JOIN conversation v ON v.channel_id = c.channel_id \
-               JOIN room r ON r.room_nid IN (v.room_nid, v.backstage_nid) JOIN name n ON n.nid = c.user_nid \
-               JOIN membership m ON m.room_nid = r.room_nid AND m.user_nid = c.user_nid \
-               AND m.membership IN ('join', 'invite') WHERE c.leaving = 1 LIMIT $1";
-    source.all(sql, vec![limit.into()]).await?.iter().map(moved).collect()
-}
-
-fn moved(row: &Row) -> Result<Move> {
-    Ok(Move { room_id: row.text(0)?, user_id: row.text(1)? })
-}
-
 impl Change {
     /// Makes a channel. A taken name refuses the change with `Conflict`.
     pub fn add_channel(&mut self, row: &ChannelRow) {
@@ -215,10 +161,10 @@ impl Change {
         self.run("DELETE FROM channel_member WHERE channel_id = $1", vec![id.into()]);
     }
 
-    /// Lets users answer in a channel.
+    /// Lets users answer in a channel; they come into the rooms of the conversations that there are.
     pub fn add_channel_members(&mut self, channel: &str, users: &[Nid]) {
         for user in users {
-            self.insert(Table::ChannelMember, vec![channel.into(), (*user).into(), false.into()]);
+            self.insert(Table::ChannelMember, vec![channel.into(), (*user).into(), false.into(), "".into()]);
         }
     }
 
@@ -228,29 +174,9 @@ impl Change {
         self.run(sql, vec![channel.into(), id_set(users.iter().copied())]);
     }
 
-    /// Forgets those who were taken out and are in no room of their channel any more.
-    pub fn forget_gone_members(&mut self) {
-        let sql = "DELETE FROM channel_member WHERE leaving = 1 AND NOT EXISTS (SELECT 1 FROM conversation v \
-                   JOIN membership m ON m.room_nid IN (v.room_nid, v.backstage_nid) \
-                   WHERE v.channel_id = channel_member.channel_id AND m.user_nid = channel_member.user_nid \
-                   AND m.membership IN ('join', 'invite'))";
-        self.run(sql, Vec::new());
-    }
-
     /// Notes how a channel is; refused with `Conflict` without such a channel.
     pub fn set_channel_health(&mut self, id: &str, health: &str, now: Ms) {
         let sql = "UPDATE channel SET health = $2, health_ts = $3 WHERE channel_id = $1";
         self.guard(sql, vec![id.into(), health.into(), now.into()]);
-    }
-}
-
-impl Store {
-    /// Whether somebody was taken out of a channel and may still be in its rooms.
-    ///
-    /// # Errors
-    /// See [`Source::all`].
-    pub async fn has_leaving_members(&self) -> Result<bool> {
-        let sql = "SELECT 1 FROM channel_member WHERE leaving = 1 LIMIT 1";
-        Ok(self.reader().first(sql, Vec::new()).await?.is_some())
     }
 }

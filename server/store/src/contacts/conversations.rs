@@ -195,6 +195,8 @@ pub struct NewConversation<'a> {
 impl Change {
     /// Opens a conversation that nobody has yet.
     pub fn open_conversation(&mut self, new: NewConversation<'_>) {
+        // Whoever became a member while it was being made is not in its rooms.
+        self.mind_conversation(new.id, new.now);
         self.insert(
             Table::Conversation,
             vec![
@@ -224,6 +226,9 @@ impl Change {
                    unassigned_ts = CASE WHEN $3 IS NULL THEN $4 ELSE NULL END \
                    WHERE conversation_id = $1 AND coalesce(assignee_nid, 0) = coalesce($2, 0)";
         self.guard(sql, vec![id.into(), from.into(), to.into(), now.into()]);
+        if to.is_some() {
+            self.mind_conversation(id, now);
+        }
     }
 
     /// Refuses the change with `Conflict` unless a conversation is with `with`, or is not exclusive.

@@ -6,12 +6,14 @@ pub mod conversations;
 pub mod identities;
 pub mod lookups;
 pub mod merges;
+pub mod moves;
 pub mod notes;
 pub mod queue;
 pub mod resolution;
 pub mod suggestions;
 pub mod versions;
 pub mod webhooks;
+pub mod widgets;
 
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,14 @@ use super::cards::{self, ContactRow, FieldRow};
 use super::channels::{self, ChannelRow};
 use super::conversations::{self, NewConversation};
 use super::identities::{self, ClaimRow, ConsentRow, Key, NewIdentity};
-use super::queue::{self, Reader, Wanted};
+use super::moves;
+use super::queue::{self, Place, Reader, Wanted};
 use super::versions;
 use super::webhooks::{self, News, WebhookRow};
+use crate::Value;
+use crate::db::Source as _;
 use crate::testing::{TestStore, stores};
+use crate::value::text_set;
 use crate::{Change, Store, Stream};
 use kontor_model::{Nid, Result};
 
@@ -159,8 +163,8 @@ async fn only_those_who_may_see_a_contact_see_it_and_its_conversations() {
                 assert_eq!(cards::page(&mut reader, by, "", 9).await.unwrap().len(), usize::from(sees));
                 assert_eq!(queue::one(&mut reader, by, "V1").await.unwrap().is_some(), sees);
                 let wanted = Wanted { unassigned: true, ..Wanted::default() };
-                let listed = queue::by_opening(&mut reader, by, &wanted, "", 9).await.unwrap();
-                assert_eq!(listed.len(), usize::from(sees), "{visibility}");
+                let listed = queue::page(&mut reader, by, &wanted, &Place::default(), 9).await.unwrap();
+                assert_eq!(listed.rows.len(), usize::from(sees), "{visibility}");
             }
             submit(&store, |change| change.assign_conversation("V1", None, Some(bob), 9)).await.unwrap();
             assert!(
@@ -197,11 +201,11 @@ async fn a_conversation_is_taken_once_and_its_clocks_run() {
         let row = conversations::of_room(&mut reader, 502).await.unwrap().unwrap();
         assert_eq!((row.status.as_str(), row.waits_since, row.snoozed_until), ("open", Some(20), None));
         assert_eq!((row.assignee, row.language.as_deref()), (Some(anna), Some("pl")));
-        let waiting = queue::by_waiting(&mut reader, by, &Wanted::default(), (0, ""), 9).await.unwrap();
-        assert_eq!(waiting.len(), 1);
-        assert!(
-            queue::by_waiting(&mut reader, by, &Wanted::default(), (20, "V1"), 9).await.unwrap().is_empty()
-        );
+        let waiting = Wanted { waiting: true, ..Wanted::default() };
+        for (after, some) in [(Place::default(), 1), (Place { since: 20, id: "V1".into() }, 0)] {
+            let listed = queue::page(&mut reader, by, &waiting, &after, 9).await.unwrap();
+            assert_eq!((listed.rows.len(), listed.next), (some, None));
+        }
         submit(&store, |change| change.customer_answered("V1", 40)).await.unwrap();
         let row = conversations::by_id(&mut reader, "V1").await.unwrap().unwrap();
         assert_eq!((row.waits_since, row.last_answered), (None, Some(40)));
@@ -219,7 +223,9 @@ async fn members_are_found_missing_until_they_were_there_and_leave_when_taken_ou
     for store in stores().await {
         let (anna, _) = house(&store, "team").await;
         let mut reader = store.reader();
-        assert!(channels::missing(&mut reader, 1, 9).await.unwrap().is_empty(), "there is no such account");
+        let missing =
+            async |reader: &mut crate::Reader| moves::missing(reader, 1, &["V1"]).await.unwrap().len();
+        assert_eq!(missing(&mut reader).await, 0, "there is no such account");
         submit(&store, |change| {
             change.create_account(crate::identity::accounts::NewAccount {
                 user: anna,
@@ -232,7 +238,7 @@ async fn members_are_found_missing_until_they_were_there_and_leave_when_taken_ou
         })
         .await
         .unwrap();
-        assert_eq!(channels::missing(&mut reader, 1, 9).await.unwrap().len(), 2);
+        assert_eq!(missing(&mut reader).await, 2);
         let member = |membership: &'static str, sender: i64| {
             let store = &store;
             async move {
@@ -249,15 +255,15 @@ async fn members_are_found_missing_until_they_were_there_and_leave_when_taken_ou
             }
         };
         member("leave", anna).await;
-        assert!(channels::missing(&mut reader, 1, 9).await.unwrap().is_empty(), "who leaves stays out");
+        assert_eq!(missing(&mut reader).await, 0, "who leaves stays out");
         member("leave", 1).await;
-        assert_eq!(channels::missing(&mut reader, 1, 9).await.unwrap().len(), 2);
+        assert_eq!(missing(&mut reader).await, 2);
         member("join", anna).await;
         assert!(conversations::is_backstage(&mut reader, anna).await.unwrap());
         submit(&store, |change| change.take_out_of_channel("web", &[anna])).await.unwrap();
         assert!(store.has_leaving_members().await.unwrap());
         submit(&store, Change::forget_gone_members).await.unwrap();
-        assert_eq!(channels::leaving(&mut reader, 9).await.unwrap().len(), 2);
+        assert_eq!(moves::leaving(&mut reader, 9).await.unwrap().len(), 2);
         member("leave", 1).await;
         submit(&store, Change::forget_gone_members).await.unwrap();
         assert!(channels::members(&mut reader, Some("web")).await.unwrap().is_empty());
@@ -266,6 +272,126 @@ async fn members_are_found_missing_until_they_were_there_and_leave_when_taken_ou
         assert_eq!(channels::by_id(&mut reader, "web").await.unwrap().unwrap().health_ts, Some(4));
         submit(&store, |change| change.remove_channel("web")).await.unwrap();
         assert!(channels::all(&mut reader).await.unwrap().is_empty());
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_member_walks_through_what_was_there_and_everything_else_is_named_once() {
+    for store in stores().await {
+        let (anna, _) = house(&store, "team").await;
+        let mut reader = store.reader();
+        let walk = moves::walks(&mut reader, 9).await.unwrap().pop().unwrap();
+        assert_eq!((walk.channel.as_str(), walk.user, walk.at.as_str()), ("web", anna, ""));
+        assert_eq!(moves::ahead(&mut reader, &walk, 9).await.unwrap(), ["V1"]);
+        submit(&store, |change| change.walk_on(&walk, Some("V1"))).await.unwrap();
+        assert!(submit(&store, |change| change.walk_on(&walk, None)).await.unwrap_err().is_conflict());
+        let walk = moves::walks(&mut reader, 9).await.unwrap().pop().unwrap();
+        assert!(moves::ahead(&mut reader, &walk, 9).await.unwrap().is_empty());
+        submit(&store, |change| change.walk_on(&walk, None)).await.unwrap();
+        assert!(moves::walks(&mut reader, 9).await.unwrap().is_empty());
+        // It was opened.
+        let first = moves::due(&mut reader, 5, 9).await.unwrap().pop().unwrap();
+        submit(&store, |change| change.assign_conversation("V1", None, Some(anna), 7)).await.unwrap();
+        submit(&store, |change| change.settle_conversation(&first)).await.unwrap();
+        assert!(moves::due(&mut reader, 6, 9).await.unwrap().is_empty(), "not yet");
+        let second = moves::due(&mut reader, 7, 9).await.unwrap().pop().unwrap();
+        assert!(second.turn > first.turn, "due again, and not settled by what was done before");
+        submit(&store, |change| change.postpone_conversation(&second, 90)).await.unwrap();
+        assert!(moves::due(&mut reader, 89, 9).await.unwrap().is_empty());
+        let third = moves::due(&mut reader, 90, 9).await.unwrap().pop().unwrap();
+        assert_eq!(third.tries, 1);
+        submit(&store, |change| change.settle_conversation(&third)).await.unwrap();
+        assert!(moves::due(&mut reader, 90, 9).await.unwrap().is_empty());
+        store.close().await;
+    }
+}
+
+/// Asks the database how it would go about every statement that pages and sweeps are made of.
+async fn no_statement_reads_all_conversations(store: &TestStore, user: Nid) {
+    let text = |text: &str| Value::from(text);
+    let page = |wanted: Wanted| {
+        let (sql, asked) = queue::candidates(&wanted);
+        (sql, [text(""), 9.into()].into_iter().chain(asked).collect::<Vec<_>>())
+    };
+    let some = || Some("web".to_owned());
+    let statements = [
+        page(Wanted::default()),
+        page(Wanted { contact: some(), ..Wanted::default() }),
+        page(Wanted { assignee: Some(user), ..Wanted::default() }),
+        page(Wanted { unassigned: true, ..Wanted::default() }),
+        page(Wanted { channel: some(), ..Wanted::default() }),
+        page(Wanted { status: some(), ..Wanted::default() }),
+        (queue::WAITING, vec![text(""), 9.into(), 0.into()]),
+        (moves::WALKS, vec![9.into()]),
+        (moves::AHEAD, vec![text("web"), text(""), 9.into()]),
+        (moves::DUE, vec![9.into(), 9.into()]),
+        (moves::MISSING, vec![text_set(["V1"]), 1.into()]),
+        (moves::LEAVING, vec![9.into()]),
+    ];
+    if !store.is_sqlite() {
+        submit(store, |change| change.run("ANALYZE conversation", Vec::new())).await.unwrap();
+    }
+    for (sql, values) in statements {
+        let explain = if store.is_sqlite() { "EXPLAIN QUERY PLAN" } else { "EXPLAIN" };
+        let asked: &'static str = Box::leak(format!("{explain} {sql}").into_boxed_str());
+        let rows = store.reader().all(asked, values).await.unwrap();
+        let column = if store.is_sqlite() { 3 } else { 0 };
+        let plan: Vec<String> = rows.iter().map(|row| row.text(column).unwrap()).collect();
+        let whole = |step: &String| {
+            ["SCAN v", "SCAN conversation", "Seq Scan on conversation "].iter().any(|bad| step.contains(bad))
+        };
+        assert!(!plan.iter().any(whole), "{sql}\n{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_looks_at_so_many_conversations_and_no_more_and_loses_none() {
+    for store in stores().await {
+        let (anna, _) = house(&store, "team").await;
+        let bob = store.name("@bob:x").await.unwrap();
+        // Many that bob may not see, then one that he has.
+        submit(&store, |change| {
+            let many = "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 5000) ";
+            let text = Box::leak(
+                format!(
+                    "{many} INSERT INTO conversation (conversation_id, identity_nid, channel_id, lane, room_nid, \
+                     backstage_nid, status, exclusive, waits_ts, opened_ts, version) SELECT 'A' || \
+                     CAST(10000 + i AS TEXT), -i, 'web', '', -i, -10000 - i, 'open', 0, i, 1, 1 FROM s"
+                )
+                .into_boxed_str(),
+            );
+            change.run(text, Vec::new());
+            change.assign_conversation("V1", None, Some(bob), 9);
+            change.customer_wrote("V1", 9, 6000);
+        })
+        .await
+        .unwrap();
+        let mut reader = store.reader();
+        for (user, waiting, status) in
+            [(bob, false, None), (bob, true, None), (anna, false, Some("open")), (bob, false, Some("open"))]
+        {
+            let wanted = Wanted { waiting, status: status.map(str::to_owned), ..Wanted::default() };
+            let (mut found, mut pages, mut after) = (Vec::new(), 0, Some(Place::default()));
+            while let Some(place) = after {
+                let by = Reader { user, admin: false };
+                let listed = queue::page(&mut reader, by, &wanted, &place, 9).await.unwrap();
+                found.extend(listed.rows.into_iter().map(|row| row.id));
+                after = listed.next;
+                pages += 1;
+            }
+            assert_eq!((found, pages), (vec!["V1".to_owned()], 3), "{wanted:?}");
+        }
+        no_statement_reads_all_conversations(&store, bob).await;
+        // What is asked for by name is found at once.
+        for wanted in [
+            Wanted { assignee: Some(bob), ..Wanted::default() },
+            Wanted { contact: Some("C1".into()), ..Wanted::default() },
+        ] {
+            let by = Reader { user: bob, admin: false };
+            let listed = queue::page(&mut reader, by, &wanted, &Place::default(), 9).await.unwrap();
+            assert_eq!((listed.rows.len(), listed.next), (1, None), "{wanted:?}");
+        }
         store.close().await;
     }
 }

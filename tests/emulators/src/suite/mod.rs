@@ -1,4 +1,4 @@
-//! The faults that every channel passes: `run_all` once for each channel and database.
+//! The faults that every channel passes: `run_all` for each channel and database.
 //!
 //! The promise, exactly: what comes in is neither lost nor doubled; what goes out is neither doubled nor
 //! silently lost, and where a network has neither key nor echo the agent is asked within five seconds.
@@ -11,6 +11,7 @@ mod world;
 
 pub use world::{Emulated, Subject, World};
 
+use crate::database::Db;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use std::panic::AssertUnwindSafe;
@@ -24,16 +25,19 @@ macro_rules! scenarios {
     };
 }
 
+/// One at a time on PostgreSQL: each world takes several connections of the few of a server.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// Scenarios at once.
 const AT_ONCE: usize = 4;
 
 /// Everything. Panics with the names of all scenarios that failed.
-pub async fn run_all(subject: Arc<dyn Subject>) {
-    run_some(subject, "").await;
+pub async fn run_all(subject: Arc<dyn Subject>, db: Db) {
+    run_some(subject, db, "").await;
 }
 
 /// The scenarios whose names contain `filter`.
-pub async fn run_some(subject: Arc<dyn Subject>, filter: &str) {
+pub async fn run_some(subject: Arc<dyn Subject>, db: Db, filter: &str) {
+    let _turn = if db == Db::Postgres { Some(TURN.lock().await) } else { None };
     let all = scenarios![
         inbound::everything_arrives_once_and_in_order,
         inbound::repeated_lost_late_and_reordered_hooks_change_nothing,
@@ -66,7 +70,7 @@ pub async fn run_some(subject: Arc<dyn Subject>, filter: &str) {
         let subject = Arc::clone(&subject);
         async move {
             let began = std::time::Instant::now();
-            let run = async { scenario(World::new(subject, name).await).await };
+            let run = async { scenario(World::new(subject, db, name).await).await };
             let done = AssertUnwindSafe(run).catch_unwind().await;
             let verdict = if done.is_ok() { "ok" } else { "FAILED" };
             eprintln!("{name}: {verdict} ({} ms)", began.elapsed().as_millis());
@@ -76,5 +80,5 @@ pub async fn run_some(subject: Arc<dyn Subject>, filter: &str) {
     let done: Vec<(&str, bool)> =
         futures_util::StreamExt::collect(futures_util::StreamExt::buffer_unordered(runs, AT_ONCE)).await;
     let failed: Vec<&str> = done.into_iter().filter(|(_, ok)| !ok).map(|(name, _)| name).collect();
-    assert!(failed.is_empty(), "{}: failed: {failed:?}", subject.name());
+    assert!(failed.is_empty(), "{} on {db:?}: failed: {failed:?}", subject.name());
 }

@@ -1,5 +1,6 @@
 //! One scenario's world: a homeserver, an emulated network, and a bridge that can be killed at any step.
 
+use crate::database::{Database, Db};
 use crate::faults::Kind;
 use crate::home::{AS_TOKEN, GHOSTS, HS_TOKEN, Home};
 use async_trait::async_trait;
@@ -7,7 +8,7 @@ use kontor_bridge_kit::steps::{Step, Steps};
 use kontor_bridge_kit::{Caps, Channel, Config, Machine};
 use kontor_model::{Clock, Language, Ms, Random, Secret};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,8 +43,6 @@ pub trait Subject: Send + Sync {
     fn lacks(&self) -> &'static [&'static str] {
         &[]
     }
-    /// A new, empty database.
-    async fn database(&self, folder: &Path) -> String;
 }
 
 struct RealClock;
@@ -105,6 +104,7 @@ pub struct World {
     trap: Arc<Trap>,
     running: Option<(Runtime, watch::Sender<bool>)>,
     client: reqwest::Client,
+    _database: Database,
     folder: PathBuf,
 }
 
@@ -124,7 +124,7 @@ fn free_port() -> u16 {
 
 impl World {
     /// A new world in which the bridge runs.
-    pub async fn new(subject: Arc<dyn Subject>, name: &str) -> Self {
+    pub async fn new(subject: Arc<dyn Subject>, db: Db, name: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("kontor-suite-{}-{number}", std::process::id()));
@@ -133,6 +133,7 @@ impl World {
         let emulator = subject.emulator().await;
         let caps = subject.channel(&emulator.url()).caps();
         let port = free_port();
+        let database = Database::new(db, &folder);
         let config = Config {
             channel: format!("{}_{number}", caps.kind),
             account: "main".to_owned(),
@@ -140,7 +141,7 @@ impl World {
             as_token: Secret::new(AS_TOKEN.to_owned()),
             hs_token: Secret::new(HS_TOKEN.to_owned()),
             bind: ([127, 0, 0, 1], port).into(),
-            database_url: subject.database(&folder).await,
+            database_url: database.url().to_owned(),
             data_dir: folder.clone(),
             ghost_prefix: GHOSTS.to_owned(),
             admin_room: Some("!admin:stand.in".to_owned()),
@@ -158,6 +159,7 @@ impl World {
             trap: Arc::default(),
             running: None,
             client: crate::client(),
+            _database: database,
             folder,
         };
         world.start();
