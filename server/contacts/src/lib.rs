@@ -21,6 +21,7 @@ pub mod names;
 pub mod news;
 pub mod notes;
 pub mod opening;
+pub mod proposal;
 pub mod resolve;
 #[cfg(test)]
 mod testdata;

@@ -55,7 +55,7 @@ async fn accounts(app: &App) -> Result<()> {
 /// Steps of weighing contacts that are made at a time.
 const WEIGHINGS: usize = 20;
 
-/// Weighs contacts that changed against one another.
+/// Weighs contacts that changed against one another, and tells of those that are perhaps one.
 async fn weigh_contacts(app: &App) -> Result<()> {
     for _ in 0..WEIGHINGS {
         let (change, weighed) = app.contacts.weigh_some().await?;
@@ -64,7 +64,7 @@ async fn weigh_contacts(app: &App) -> Result<()> {
         }
         app.store.submit_bulk(change).await?;
     }
-    Ok(())
+    app.flows.tell_suggestions().await
 }
 
 async fn sweep_files(app: &App) -> Result<()> {

@@ -158,6 +158,7 @@ tables! {
     ContactMerge = "contact_merge" Refuse ["merge_nid"] ["from_id", "into_id", "rule", "actor_nid", "owner_nid",
         "batch", "ts"];
     ContactOther = "contact_other" Keep ["contact_id", "other_id"] [];
+    ConversationProposal = "conversation_proposal" Refuse ["conversation_id", "number"] ["other_id", "event_nid"];
     ContactLookup = "contact_lookup" Refuse ["lookup_id"] ["user_nid", "shown", "ts"];
     ContactOverride = "contact_override" Replace ["contact_id", "ts"] ["user_nid", "reason"];
     ContactDue = "contact_due" Replace ["contact_id"] ["since_ts"];

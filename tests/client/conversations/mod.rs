@@ -14,5 +14,6 @@ mod queue;
 mod replay;
 mod resolution;
 mod size;
+mod suggesting;
 mod support;
 mod webhooks;

@@ -10,6 +10,7 @@ pub(crate) mod commands;
 mod door;
 pub(crate) mod entering;
 mod files;
+mod merging;
 mod notes;
 mod rule;
 mod sweep;

@@ -8,6 +8,7 @@ pub mod lookups;
 pub mod merges;
 pub mod moves;
 pub mod notes;
+pub mod proposals;
 pub mod queue;
 pub mod resolution;
 pub mod suggestions;
