@@ -10,6 +10,7 @@ mod lookup;
 mod merging;
 mod opening;
 mod page;
+mod past;
 mod queue;
 mod replay;
 mod resolution;

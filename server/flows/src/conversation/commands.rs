@@ -7,14 +7,13 @@
 use super::merging::reaction;
 use super::reader;
 use super::rule::{Kind, kind};
+use super::timeline::Passed;
 use crate::Flows;
-use crate::search::{Order as SearchOrder, Request as SearchRequest};
 use kontor_contacts::acts::Employee;
 use kontor_contacts::command::{self, Act, Order, Whom};
 use kontor_contacts::told::Told;
 use kontor_contacts::view::{CardView, Telling, event_link};
 use kontor_contacts::words::{self, Words};
-use kontor_model::filter::EventFilter;
 use kontor_model::{Code, Draft, Error, Language, Requester, Result, ids};
 use kontor_rooms::{Accepted, Chain, VisibleEvent};
 use kontor_store::audit::Actor;
@@ -25,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Messages that an answer tells.
-const FOUND: u64 = 10;
+const FOUND: usize = 10;
 /// Letters of a message that an answer tells.
 const EXCERPT: usize = 160;
 /// An answer as text and as HTML together fits into an event, whatever its letters become in JSON.
@@ -430,38 +429,16 @@ impl Flows {
         if asked.order.rest.is_empty() {
             return Ok(what(asked, Act::Search));
         }
-        let rows = conversations::of_contact(&mut self.store.reader(), &asked.row.contact).await?;
-        let rooms = rows.into_iter().flat_map(|row| [row.room_id, row.backstage_id]).collect();
-        let request = SearchRequest {
-            term: asked.order.rest.to_owned(),
-            filter: EventFilter {
-                rooms: Some(rooms),
-                types: Some(vec!["m.room.message".to_owned()]),
-                not_senders: vec![self.identity.company_user_id()?.to_string()],
-                limit: Some(FOUND * 2),
-                ..EventFilter::default()
-            },
-            order: SearchOrder::Recent,
-            ..SearchRequest::default()
-        };
-        let answer = self.search(asked.by, &request).await?;
-        // The question itself holds the words.
-        let questions = |event: &&VisibleEvent| {
-            let order = serde_json::from_str::<Content>(event.content().get()).ok();
-            let act = order.and_then(|content| command::read(content.said()).and_then(|order| order.act));
-            act != Some(Act::Search)
-        };
-        let found: Vec<&VisibleEvent> = answer.events().filter(questions).take(FOUND as usize).collect();
+        let found = self.contact_search(asked.by, &asked.row.contact, asked.order.rest, FOUND).await?;
         if found.is_empty() {
             return Ok(Told::sentence(words.nothing_found));
         }
         let told = Told::default().title(words.found);
-        Ok(found.into_iter().fold(told, |told, event| {
+        Ok(found.iter().fold(told, |told, Passed { room_id, event, .. }| {
             let row = event.row();
-            let room = event.room_id().unwrap_or_default();
             let moment = self.contacts.calendar.shown(row.origin_ts);
             let line = format!("{} · {}, {moment}", told_on_a_line(event, EXCERPT), row.sender);
-            told.linked(line, words.show, event_link(room, &row.event_id))
+            told.linked(line, words.show, event_link(room_id, &row.event_id))
         }))
     }
 
@@ -535,6 +512,13 @@ fn said(asked: &Asked<'_>, done: Result<Obeyed>) -> Result<Obeyed> {
         }
         outcome => outcome,
     }
+}
+
+/// Whether an event asks for messages with some words.
+pub(super) fn is_search(event: &VisibleEvent) -> bool {
+    let content = serde_json::from_str::<Content>(event.content().get()).ok();
+    let act = content.and_then(|content| command::read(content.said()).and_then(|order| order.act));
+    act == Some(Act::Search)
 }
 
 fn help(words: &Words) -> Told {

@@ -14,6 +14,7 @@ mod merging;
 mod notes;
 mod rule;
 mod sweep;
+mod timeline;
 mod versions;
 pub mod webhooks;
 pub(crate) mod widget;
@@ -21,6 +22,7 @@ pub(crate) mod widget;
 pub use files::SharedFile;
 pub use notes::Noted;
 pub(crate) use rule::{Kind, is_company_type, kind};
+pub use timeline::{Passed, Past, place};
 pub use versions::Version;
 
 use crate::Flows;
