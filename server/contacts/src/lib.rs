@@ -22,6 +22,7 @@ pub mod news;
 pub mod notes;
 pub mod opening;
 pub mod resolve;
+pub mod shop;
 #[cfg(test)]
 mod testdata;
 pub mod told;

@@ -236,7 +236,7 @@ pub fn of(language: Language) -> &'static Words {
 }
 
 /// One of three, by language.
-fn one(language: Language, words: [&'static str; 3]) -> &'static str {
+pub(crate) fn one(language: Language, words: [&'static str; 3]) -> &'static str {
     let [english, polish, ukrainian] = words;
     match language {
         Language::English => english,

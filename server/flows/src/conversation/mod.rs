@@ -9,6 +9,7 @@ mod acts;
 pub(crate) mod commands;
 mod door;
 pub(crate) mod entering;
+mod facts;
 mod files;
 mod notes;
 mod rule;

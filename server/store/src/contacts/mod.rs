@@ -3,6 +3,7 @@
 pub mod cards;
 pub mod channels;
 pub mod conversations;
+pub mod facts;
 pub mod identities;
 pub mod lookups;
 pub mod merges;
@@ -10,6 +11,7 @@ pub mod moves;
 pub mod notes;
 pub mod queue;
 pub mod resolution;
+pub mod sources;
 pub mod suggestions;
 pub mod versions;
 pub mod webhooks;
