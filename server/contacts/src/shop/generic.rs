@@ -345,7 +345,6 @@ mod tests {
             ("occurred_at", json!(1_795_280_000)),
             ("occurred_at", json!(null)),
             ("kind", json!("bought")),
-            ("fact", json!("shipment")),
             ("items", json!("Buty")),
         ] {
             assert!(event(|body| body[field] = value.clone()).is_err(), "{field} {value}");

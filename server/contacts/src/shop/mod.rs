@@ -11,6 +11,7 @@ pub mod sources;
 pub mod whose;
 pub mod woocommerce;
 pub mod words;
+pub mod worth;
 
 use crate::text_or_empty;
 use kontor_model::{Error, Ms, Result};

@@ -34,7 +34,7 @@ pub fn routes(api: Api) -> Api {
     let summary = "Makes a contact; 409 with those who hold its numbers or addresses, or are called alike.";
     let create = doc(Method::POST, "/_kontor/contacts/v1/contacts", summary).taking::<NewContact>();
     let api = api.add(create, super::lookup::create);
-    let summary = "Gives a contact with its fields, addresses, claims, consents, conversations, notes and tasks; its version is the ETag.";
+    let summary = "Gives a contact with its fields, addresses, claims, consents, conversations, notes, tasks, facts, tags and companies; its version is the ETag.";
     let api = api.add(doc(Method::GET, path, summary), get);
     let summary = "Changes a contact that is still at the version of If-Match.";
     api.add(doc(Method::PATCH, path, summary).taking::<Patch>(), patch)
@@ -153,6 +153,7 @@ async fn get(state: State, caller: Caller, Path(id): Path<String>) -> Answer {
     told.insert("conversations".to_owned(), view.conversations.iter().map(conversation).collect());
     told.insert("notes".to_owned(), view.notes.iter().map(super::notes::note).collect());
     told.insert("tasks".to_owned(), view.tasks.iter().map(super::notes::task).collect());
+    told.extend(super::facts::of_card(&view, state.clock.now()));
     Ok(tagged(respond::ok(&told), view.card.contact.version))
 }
 

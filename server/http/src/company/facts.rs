@@ -10,7 +10,10 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use kontor_contacts::shop::generic::Event;
 use kontor_contacts::shop::intake::{Call, fields};
 use kontor_contacts::shop::sources::{NewSecret, Wish, unknown};
+use kontor_contacts::shop::worth;
+use kontor_contacts::view::CardView;
 use kontor_model::{Code, Error};
+use kontor_store::contacts::facts::FactRow;
 use kontor_store::contacts::sources::{self, SourceRow};
 use serde_json::{Value, json};
 
@@ -106,6 +109,62 @@ fn shown_once(row: &SourceRow, status: StatusCode) -> Answer {
     let mut response = respond::ok(&told);
     *response.status_mut() = status;
     Ok(response)
+}
+
+/// A fact as it is told.
+pub(super) fn fact(row: &FactRow) -> Value {
+    let detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
+    let mut told = json!({
+        "kind": row.kind,
+        "source": row.source,
+        "external_id": row.external_id,
+        "order_key": row.case,
+        "number": row.number,
+        "status": row.status,
+        "amount_minor": row.amount,
+        "refunded_minor": Some(row.refunded).filter(|refunded| *refunded > 0),
+        "currency": row.currency,
+        "cost_minor": row.cost,
+        "margin_minor": row.amount.zip(row.cost).map(|(amount, cost)| amount - cost),
+        "happened_ts": row.happened_ts,
+        "as_of": row.as_of,
+        "received_ts": row.received_ts,
+        "detail": detail,
+    });
+    if let Some(fields) = told.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    told
+}
+
+/// What of a card comes from systems and from whoever sorts contacts.
+pub(super) fn of_card(view: &CardView, now: i64) -> [(String, Value); 5] {
+    let amounts = |amounts: worth::Amounts| -> Value {
+        let told =
+            amounts.iter().map(|(currency, amount)| json!({ "currency": currency, "amount_minor": amount }));
+        told.collect()
+    };
+    let told = |source: &&SourceRow| view.facts.iter().any(|fact| fact.source == source.id);
+    let sources = view.sources.iter().filter(told).map(|source| {
+        let silent = worth::silent_since(source, now);
+        json!({ "id": source.id, "name": source.name, "heard_ts": source.heard_ts, "stale": silent.is_some() })
+    });
+    let companies = view.companies.iter().map(|person| {
+        json!({
+            "company_id": person.company, "name": person.company_name, "role": person.role,
+            "since": person.since, "until": person.until,
+        })
+    });
+    [
+        ("facts".to_owned(), view.facts.iter().map(fact).collect()),
+        ("fact_sources".to_owned(), sources.collect()),
+        (
+            "worth".to_owned(),
+            json!({ "lifetime": amounts(worth::lifetime(&view.sums)), "open_deals": amounts(worth::deals(&view.sums)) }),
+        ),
+        ("tags".to_owned(), json!(view.tags)),
+        ("companies".to_owned(), companies.collect()),
+    ]
 }
 
 /// `GET /_kontor/admin/v1/shops`

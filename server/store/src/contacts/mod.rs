@@ -2,6 +2,7 @@
 
 pub mod cards;
 pub mod channels;
+pub mod companies;
 pub mod conversations;
 pub mod facts;
 pub mod identities;
@@ -13,6 +14,7 @@ pub mod queue;
 pub mod resolution;
 pub mod sources;
 pub mod suggestions;
+pub mod tags;
 pub mod versions;
 pub mod webhooks;
 pub mod widgets;
