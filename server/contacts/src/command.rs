@@ -27,6 +27,12 @@ pub enum Act {
     Files,
     /// Messages with some words.
     Search,
+    /// The customer's orders, or one of them.
+    Order,
+    /// A question to the customer.
+    Ask,
+    /// Another way to reach the customer.
+    Via,
     /// What commands there are.
     Help,
 }
@@ -50,6 +56,12 @@ const WORDS: &[(Act, &[Word])] = &[
     (Act::Done, &[("zrobione", PL), ("done", EN), ("зроблено", UK)]),
     (Act::Files, &[("pliki", PL), ("files", EN), ("файли", UK)]),
     (Act::Search, &[("szukaj", PL), ("search", EN), ("find", EN), ("шукати", UK), ("пошук", UK)]),
+    (
+        Act::Order,
+        &[("zamowienie", PL), ("zamowienia", PL), ("order", EN), ("orders", EN), ("замовлення", UK)],
+    ),
+    (Act::Ask, &[("popros", PL), ("ask", EN), ("попросити", UK), ("попроси", UK)]),
+    (Act::Via, &[("przez", PL), ("via", EN), ("через", UK)]),
     (Act::Help, &[("pomoc", PL), ("help", EN), ("допомога", UK)]),
 ];
 

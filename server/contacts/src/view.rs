@@ -91,8 +91,8 @@ impl Contacts {
         let (facts, sums) = match sources.is_empty() {
             true => Default::default(),
             false => {
-                let facts = facts::of_contact(&mut source, reader, id, FACTS).await?;
-                (facts, facts::sums(&mut source, id).await?)
+                let facts = facts::of_contacts(&mut source, reader, &[id], FACTS).await?;
+                (facts, facts::sums(&mut source, &[id]).await?)
             }
         };
         Ok(CardView {

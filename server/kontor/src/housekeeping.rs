@@ -33,6 +33,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         note("conversations", app.flows.tend_conversations().await);
         note("suggestions", weigh_contacts(&app).await);
         note("facts", app.flows.tell_facts().await);
+        note("questions", app.flows.send_questions().await);
         if Instant::now() >= files {
             files = Instant::now() + FILES;
             note("files", sweep_files(&app).await);

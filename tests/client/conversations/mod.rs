@@ -14,5 +14,5 @@ mod queue;
 mod replay;
 mod resolution;
 mod size;
-mod support;
+pub(crate) mod support;
 mod webhooks;

@@ -4,6 +4,7 @@
 
 pub mod generic;
 pub mod intake;
+pub mod linking;
 pub mod money;
 pub mod shopify;
 pub mod signature;

@@ -109,11 +109,11 @@ impl CardView {
         self.sources.iter().filter(told).filter_map(silent).collect()
     }
 
-    /// A fact on one line, with who says it and how old that is.
+    /// A fact on one line, with who says it and how old that is. What it costs is never in it: everybody in the room
+    /// reads an answer, and finds it again.
     pub fn fact_line(&self, fact: &FactRow, by: Telling<'_>) -> String {
-        let cost = cost(fact, by.language).map(|cost| format!(" · {cost}")).unwrap_or_default();
         let (line, source) = (words::line(fact, by.language), self.source(&fact.source));
-        format!("{line}{cost} · {source}, {}", by.since(fact.as_of))
+        format!("{line} · {source}, {}", by.since(fact.as_of))
     }
 
     /// That a system is silent, in words.

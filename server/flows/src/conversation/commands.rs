@@ -35,6 +35,8 @@ const LARGEST: usize = 24_000;
 pub(crate) struct Entering {
     pub user_id: OwnedUserId,
     pub rooms: [String; 2],
+    /// Whether a question of theirs waits to be sent.
+    pub asks: bool,
 }
 
 /// What of a message matters here.
@@ -79,13 +81,13 @@ impl Content {
 }
 
 /// A command on its way.
-struct Asked<'a> {
-    row: &'a ConversationRow,
+pub(super) struct Asked<'a> {
+    pub(super) row: &'a ConversationRow,
     event: &'a Accepted,
-    order: Order<'a>,
+    pub(super) order: Order<'a>,
     mentions: &'a [String],
-    by: &'a Requester,
-    telling: Telling<'a>,
+    pub(super) by: &'a Requester,
+    pub(super) telling: Telling<'a>,
 }
 
 impl Asked<'_> {
@@ -93,7 +95,7 @@ impl Asked<'_> {
         words::of(self.telling.language)
     }
 
-    fn actor(&self) -> Actor {
+    pub(super) fn actor(&self) -> Actor {
         Actor { user: Some(self.by.user), ..Actor::default() }
     }
 
@@ -101,15 +103,16 @@ impl Asked<'_> {
         (self.event.nid, self.event.pdu.event_id.as_str())
     }
 
-    fn entering(&self, user_id: OwnedUserId) -> Entering {
-        Entering { user_id, rooms: [self.row.room_id.clone(), self.row.backstage_id.clone()] }
+    pub(super) fn entering(&self, user_id: OwnedUserId) -> Entering {
+        let rooms = [self.row.room_id.clone(), self.row.backstage_id.clone()];
+        Entering { user_id, rooms, asks: false }
     }
 }
 
 /// A command that was done: what is answered, and who comes into the rooms.
-struct Obeyed {
-    told: Told,
-    entering: Option<Entering>,
+pub(super) struct Obeyed {
+    pub(super) told: Told,
+    pub(super) entering: Option<Entering>,
 }
 
 impl From<Told> for Obeyed {
@@ -183,6 +186,9 @@ impl Flows {
             Act::Done => self.done(chain, asked).await,
             Act::Files => self.files(asked).await.map(Obeyed::from),
             Act::Search => self.find_said(asked).await.map(Obeyed::from),
+            Act::Order => self.orders(asked).await.map(Obeyed::from),
+            Act::Ask => self.ask_customer(chain, asked).await,
+            Act::Via => self.by_way_of(chain, asked).await,
         };
         match done {
             // What somebody can correct is said; a message is not lost for it.
@@ -395,7 +401,8 @@ impl Flows {
 
     /// Brings those into the rooms of a conversation whose it is now; what fails is left to the sweep.
     pub(crate) async fn bring_in_all(&self, entering: Vec<Entering>) {
-        for Entering { user_id, rooms } in entering {
+        let asks = entering.iter().any(|one| one.asks);
+        for Entering { user_id, rooms, .. } in entering {
             for room in &rooms {
                 let moved = match OwnedRoomId::try_from(room.as_str()) {
                     Ok(room_id) => Box::pin(self.bring_in(&room_id, &user_id)).await,
@@ -408,6 +415,9 @@ impl Flows {
                     );
                 }
             }
+        }
+        if asks && let Err(error) = Box::pin(self.send_questions()).await {
+            tracing::warn!(error.cause = ?error, "Questions to customers are sent later.");
         }
     }
 

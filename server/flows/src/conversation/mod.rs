@@ -6,6 +6,7 @@
 //! changes. Rules about contacts themselves are the department's.
 
 mod acts;
+mod asking;
 pub(crate) mod commands;
 mod door;
 pub(crate) mod entering;

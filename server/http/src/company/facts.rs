@@ -137,13 +137,13 @@ pub(super) fn fact(row: &FactRow) -> Value {
     told
 }
 
+/// Amounts as they are told.
+pub(super) fn amounts(amounts: &worth::Amounts) -> Value {
+    amounts.iter().map(|(currency, amount)| json!({ "currency": currency, "amount_minor": amount })).collect()
+}
+
 /// What of a card comes from systems and from whoever sorts contacts.
 pub(super) fn of_card(view: &CardView, now: i64) -> [(String, Value); 5] {
-    let amounts = |amounts: worth::Amounts| -> Value {
-        let told =
-            amounts.iter().map(|(currency, amount)| json!({ "currency": currency, "amount_minor": amount }));
-        told.collect()
-    };
     let told = |source: &&SourceRow| view.facts.iter().any(|fact| fact.source == source.id);
     let sources = view.sources.iter().filter(told).map(|source| {
         let silent = worth::silent_since(source, now);
@@ -160,7 +160,7 @@ pub(super) fn of_card(view: &CardView, now: i64) -> [(String, Value); 5] {
         ("fact_sources".to_owned(), sources.collect()),
         (
             "worth".to_owned(),
-            json!({ "lifetime": amounts(worth::lifetime(&view.sums)), "open_deals": amounts(worth::deals(&view.sums)) }),
+            json!({ "lifetime": amounts(&worth::lifetime(&view.sums)), "open_deals": amounts(&worth::deals(&view.sums)) }),
         ),
         ("tags".to_owned(), json!(view.tags)),
         ("companies".to_owned(), companies.collect()),

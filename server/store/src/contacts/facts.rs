@@ -79,18 +79,18 @@ fn read(row: &Row) -> Result<FactRow> {
     })
 }
 
-fn asked(contact: &str, reader: Reader) -> Vec<Value> {
-    vec![text_set([contact]), reader.admin.into(), reader.user.into()]
+fn asked(contacts: &[&str], reader: Reader) -> Vec<Value> {
+    vec![text_set(contacts), reader.admin.into(), reader.user.into()]
 }
 
-/// Facts of a contact and of those merged into it: of each kind the newest `limit`, newest first.
+/// Facts of contacts and of those merged into them: of each kind the newest `limit`, newest first.
 ///
 /// # Errors
 /// See [`Source::all`].
-pub async fn of_contact<S: Source>(
+pub async fn of_contacts<S: Source>(
     source: &mut S,
     reader: Reader,
-    contact: &str,
+    contacts: &[&str],
     limit: i64,
 ) -> Result<Vec<FactRow>> {
     let sql = concat!(
@@ -101,7 +101,7 @@ pub async fn of_contact<S: Source>(
          FROM m JOIN fact_case c ON c.contact_id = m.contact_id JOIN fact f ON f.case_nid = c.case_nid) f \
          WHERE f.place <= $4 ORDER BY f.happened_ts DESC, f.fact_nid DESC"
     );
-    let mut values = asked(contact, reader);
+    let mut values = asked(contacts, reader);
     values.push(limit.into());
     source.all(sql, values).await?.iter().map(read).collect()
 }
@@ -124,7 +124,7 @@ pub async fn of_order<S: Source>(
          AND o.kind = 'order' AND (o.number IN ($4, '#' || $4) OR o.external_id = $4) \
          JOIN fact f ON f.case_nid = c.case_nid ORDER BY f.happened_ts, f.fact_nid LIMIT 100"
     );
-    let mut values = asked(contact, reader);
+    let mut values = asked(&[contact], reader);
     values.push(number.into());
     source.all(sql, values).await?.iter().map(read).collect()
 }
@@ -146,11 +146,11 @@ pub struct SumRow {
     pub count: i64,
 }
 
-/// All facts of a contact and of those merged into it, added up by kind, status and currency.
+/// All facts of contacts and of those merged into them, added up by kind, status and currency.
 ///
 /// # Errors
 /// See [`Source::all`].
-pub async fn sums<S: Source>(source: &mut S, contact: &str) -> Result<Vec<SumRow>> {
+pub async fn sums<S: Source>(source: &mut S, contacts: &[&str]) -> Result<Vec<SumRow>> {
     let sql = concat!(
         members!(),
         "SELECT f.kind, f.status, f.currency, CAST(sum(f.amount) AS BIGINT), CAST(sum(f.refunded) AS BIGINT), count(*) \
@@ -168,7 +168,7 @@ pub async fn sums<S: Source>(source: &mut S, contact: &str) -> Result<Vec<SumRow
             count: row.int(5)?,
         })
     };
-    source.all(sql, vec![text_set([contact])]).await?.iter().map(read).collect()
+    source.all(sql, vec![text_set(contacts)]).await?.iter().map(read).collect()
 }
 
 /// A case.
