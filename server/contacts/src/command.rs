@@ -31,6 +31,12 @@ pub enum Act {
     Merge,
     /// Taking the last merge back.
     Undo,
+    /// The customer's orders, or one of them.
+    Order,
+    /// A question to the customer.
+    Ask,
+    /// Another way to reach the customer.
+    Via,
     /// What commands there are.
     Help,
 }
@@ -56,6 +62,12 @@ const WORDS: &[(Act, &[Word])] = &[
     (Act::Search, &[("szukaj", PL), ("search", EN), ("find", EN), ("шукати", UK), ("пошук", UK)]),
     (Act::Merge, &[("scal", PL), ("merge", EN), ("об’єднати", UK), ("об'єднати", UK), ("обєднати", UK)]),
     (Act::Undo, &[("cofnij", PL), ("undo", EN), ("скасувати", UK)]),
+    (
+        Act::Order,
+        &[("zamowienie", PL), ("zamowienia", PL), ("order", EN), ("orders", EN), ("замовлення", UK)],
+    ),
+    (Act::Ask, &[("popros", PL), ("ask", EN), ("попросити", UK), ("попроси", UK)]),
+    (Act::Via, &[("przez", PL), ("via", EN), ("через", UK)]),
     (Act::Help, &[("pomoc", PL), ("help", EN), ("допомога", UK)]),
 ];
 

@@ -8,10 +8,12 @@
 
 pub mod acts;
 pub mod arrival;
+pub mod asking;
 pub mod card;
 pub mod channel;
 pub mod claim;
 pub mod command;
+pub mod company;
 pub mod consent;
 pub mod family;
 pub mod keys;
@@ -23,6 +25,8 @@ pub mod notes;
 pub mod opening;
 pub mod proposal;
 pub mod resolve;
+pub mod shop;
+pub mod sorting;
 #[cfg(test)]
 mod testdata;
 pub mod told;

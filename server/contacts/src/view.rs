@@ -12,10 +12,14 @@ use crate::words;
 use kontor_model::{Error, Language, Ms, Result};
 use kontor_store::contacts::cards;
 use kontor_store::contacts::channels;
+use kontor_store::contacts::companies::{self, PersonRow};
 use kontor_store::contacts::conversations::{self, ConversationRow};
+use kontor_store::contacts::facts::{self, FactRow, SumRow};
 use kontor_store::contacts::identities::{self, ClaimRow, ConsentRow, IdentityRow};
 use kontor_store::contacts::notes;
 use kontor_store::contacts::queue::Reader;
+use kontor_store::contacts::sources::{self, SourceRow};
+use kontor_store::contacts::tags;
 use std::collections::BTreeMap;
 
 /// Notes and tasks that a card shows.
@@ -26,6 +30,8 @@ const TOLD_NOTES: usize = 5;
 const TOLD_TASKS: usize = 20;
 /// Letters of a note or a task that an answer tells.
 const TOLD_LETTERS: usize = 300;
+/// Facts of one kind that a card shows.
+const FACTS: i64 = 20;
 /// Other conversations that an answer tells.
 const TOLD_CONVERSATIONS: usize = 5;
 
@@ -50,6 +56,16 @@ pub struct CardView {
     pub tasks: Vec<Task>,
     /// What channels are called.
     pub channels: BTreeMap<String, String>,
+    /// Of each kind of facts the newest, newest first.
+    pub facts: Vec<FactRow>,
+    /// All facts, added up.
+    pub sums: Vec<SumRow>,
+    /// Systems that tell of facts.
+    pub sources: Vec<SourceRow>,
+    /// Words by which contacts are sorted.
+    pub tags: Vec<String>,
+    /// What the contact is in which companies.
+    pub companies: Vec<PersonRow>,
 }
 
 impl Contacts {
@@ -70,7 +86,21 @@ impl Contacts {
         let mut claims = identities::claims(&mut source, id).await?;
         // Of what several say that are one contact by now, the one that is believed most.
         claims.dedup_by(|a, b| (&a.kind, &a.key) == (&b.kind, &b.key));
+        let sources = sources::all(&mut source).await?;
+        // Where no shop is known, there is nothing to be looked for.
+        let (facts, sums) = match sources.is_empty() {
+            true => Default::default(),
+            false => {
+                let facts = facts::of_contacts(&mut source, reader, &[id], FACTS).await?;
+                (facts, facts::sums(&mut source, &[id]).await?)
+            }
+        };
         Ok(CardView {
+            facts,
+            sums,
+            sources,
+            tags: tags::of_contact(&mut source, id).await?,
+            companies: companies::of_contact(&mut source, id).await?,
             card: Card { contact, fields: chosen(values) },
             claims,
             identities: identities::of_contact(&mut source, id).await?,
@@ -173,7 +203,7 @@ impl CardView {
         let told = told.name(words.assignee, assignee);
         let told = told.name_some(words.waits, here.waits_since.map(|ts| by.since(ts)));
         let answered = here.last_answered.map_or_else(|| words.never.to_owned(), |ts| by.since(ts));
-        let told = told.name(words.answered, answered);
+        let told = told.name(words.answered, answered).join(self.told_worth(by)).join(self.told_facts(by));
         let told = told.join(self.told_claims(by)).join(self.told_tasks(by)).join(self.told_notes(by));
         told.join(self.told_others(by, here)).lead(words.card, link)
     }

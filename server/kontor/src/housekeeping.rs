@@ -32,11 +32,14 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         note("notices", app.flows.notice_rounds().await);
         note("conversations", app.flows.tend_conversations().await);
         note("suggestions", weigh_contacts(&app).await);
+        note("facts", app.flows.tell_facts().await);
+        note("questions", app.flows.send_questions().await);
         if Instant::now() >= files {
             files = Instant::now() + FILES;
             note("files", sweep_files(&app).await);
             note("previews", sweep_previews(&app).await);
             note("key backups", sweep_backups(&app).await);
+            note("facts", app.store.submit_bulk(app.contacts.forget_old_told()).await.map(|_| ()));
             note("webhooks", app.flows.trim_news().await);
             note("notifications", app.flows.sweep_notifications().await);
             note("log", app.store.prune(app.clock.now()).await);

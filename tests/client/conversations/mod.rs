@@ -16,5 +16,5 @@ mod replay;
 mod resolution;
 mod size;
 mod suggesting;
-mod support;
+pub(crate) mod support;
 mod webhooks;

@@ -35,6 +35,8 @@ const LARGEST: usize = 24_000;
 pub(crate) struct Entering {
     pub user_id: OwnedUserId,
     pub rooms: [String; 2],
+    /// Whether a question of theirs waits to be sent.
+    pub asks: bool,
 }
 
 /// What of a message matters here.
@@ -123,8 +125,9 @@ impl Asked<'_> {
         (self.event.nid, self.event.pdu.event_id.as_str())
     }
 
-    fn entering(&self, user_id: OwnedUserId) -> Entering {
-        Entering { user_id, rooms: [self.row.room_id.clone(), self.row.backstage_id.clone()] }
+    pub(super) fn entering(&self, user_id: OwnedUserId) -> Entering {
+        let rooms = [self.row.room_id.clone(), self.row.backstage_id.clone()];
+        Entering { user_id, rooms, asks: false }
     }
 }
 
@@ -259,6 +262,9 @@ impl Flows {
             Act::Search => self.find_said(asked).await.map(Obeyed::from),
             Act::Merge => self.merge_asked(chain, asked).await,
             Act::Undo => self.undo_asked(chain, asked).await,
+            Act::Order => self.orders(asked).await.map(Obeyed::from),
+            Act::Ask => self.ask_customer(chain, asked).await,
+            Act::Via => self.by_way_of(chain, asked).await,
         };
         said(asked, done)
     }
@@ -448,7 +454,8 @@ impl Flows {
         for contact in &afterwards.renamed {
             Box::pin(self.relabel(contact)).await;
         }
-        for Entering { user_id, rooms } in afterwards.entering {
+        let asks = afterwards.entering.iter().any(|one| one.asks);
+        for Entering { user_id, rooms, .. } in afterwards.entering {
             for room in &rooms {
                 let moved = match OwnedRoomId::try_from(room.as_str()) {
                     Ok(room_id) => Box::pin(self.bring_in(&room_id, &user_id)).await,
@@ -461,6 +468,9 @@ impl Flows {
                     );
                 }
             }
+        }
+        if asks && let Err(error) = Box::pin(self.send_questions()).await {
+            tracing::warn!(error.cause = ?error, "Questions to customers are sent later.");
         }
     }
 

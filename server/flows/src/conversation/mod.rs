@@ -6,9 +6,11 @@
 //! changes. Rules about contacts themselves are the department's.
 
 mod acts;
+mod asking;
 pub(crate) mod commands;
 mod door;
 pub(crate) mod entering;
+mod facts;
 mod files;
 mod merging;
 mod notes;

@@ -9,12 +9,15 @@ mod arrivals;
 mod bridge;
 mod cards;
 mod channels;
+mod companies;
 mod conversations;
+mod facts;
 mod lookup;
 mod merges;
 mod notes;
 mod past;
 mod schema;
+mod sorting;
 mod webhooks;
 
 use crate::app::App;
@@ -46,11 +49,13 @@ fn bridge_and_contacts(api: Api) -> Api {
     let api = bridge::routes(api);
     let api = cards::routes(api);
     let api = past::routes(lookup::routes(merges::routes(api)));
+    let api = facts::routes(api);
+    let api = sorting::routes(companies::routes(api));
     notes::routes(arrivals::routes(conversations::routes(api)))
 }
 
 fn administration(api: Api) -> Api {
-    webhooks::routes(channels::routes(api))
+    sorting::administration(facts::administration(webhooks::routes(channels::routes(api))))
 }
 
 /// The OpenAPI document of everything.

@@ -136,6 +136,15 @@ pub async fn keys<S: Source>(source: &mut S, ids: &[&str]) -> Result<Vec<(String
     rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?, row.text(2)?))).collect()
 }
 
+/// Which contacts a list is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// With this tag.
+    pub tag: Option<&'a str>,
+    /// Of this company.
+    pub company: Option<&'a str>,
+}
+
 /// Contacts that the reader may see, after an id, in the order in which they came; merged ones are left
 /// out.
 ///
@@ -146,13 +155,24 @@ pub async fn page<S: Source>(
     reader: Reader,
     after: &str,
     limit: i64,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<ContactRow>> {
     let sql = contacts!(
-        "WHERE t.contact_id > $3 AND t.redirect_to IS NULL AND ",
+        "WHERE t.contact_id > $3 AND t.redirect_to IS NULL AND ($5 IS NULL OR t.contact_id IN \
+         (SELECT coalesce(o.redirect_to, o.contact_id) FROM contact_tag g JOIN contact o ON o.contact_id = g.contact_id \
+         WHERE g.tag = $5)) AND ($6 IS NULL OR t.contact_id IN (SELECT coalesce(o.redirect_to, o.contact_id) \
+         FROM company_person p JOIN contact o ON o.contact_id = p.contact_id WHERE p.company_id = $6)) AND ",
         visible!(),
         " ORDER BY t.contact_id LIMIT $4"
     );
-    let values = vec![reader.user.into(), reader.admin.into(), after.into(), limit.into()];
+    let values = vec![
+        reader.user.into(),
+        reader.admin.into(),
+        after.into(),
+        limit.into(),
+        wanted.tag.into(),
+        wanted.company.into(),
+    ];
     source.all(sql, values).await?.iter().map(read).collect()
 }
 

@@ -2,7 +2,9 @@
 
 pub mod cards;
 pub mod channels;
+pub mod companies;
 pub mod conversations;
+pub mod facts;
 pub mod identities;
 pub mod lookups;
 pub mod merges;
@@ -11,7 +13,9 @@ pub mod notes;
 pub mod proposals;
 pub mod queue;
 pub mod resolution;
+pub mod sources;
 pub mod suggestions;
+pub mod tags;
 pub mod versions;
 pub mod webhooks;
 pub mod widgets;
