@@ -14,6 +14,7 @@ pub mod claim;
 pub mod command;
 pub mod consent;
 pub mod family;
+pub mod import;
 pub mod keys;
 pub mod lookup;
 pub mod merge;

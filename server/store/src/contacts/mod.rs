@@ -4,6 +4,8 @@ pub mod cards;
 pub mod channels;
 pub mod conversations;
 pub mod identities;
+pub mod imports;
+pub mod links;
 pub mod lookups;
 pub mod merges;
 pub mod moves;
