@@ -114,11 +114,27 @@ fn contacts(language: Language) -> Command {
         .arg(Arg::new("events").value_name("EVENTS").required(true).help(text(Text::EventsHelp)))
         .arg(option("predictions", "FILE", text(Text::PredictionsHelp)))
         .arg(option("suggestions", "FILE", text(Text::SuggestionsHelp)));
+    let import = Command::new("import")
+        .about(text(Text::ImportHelp))
+        .arg(Arg::new("file").value_name("FILE").required(true).help(text(Text::ImportFileHelp)))
+        .arg(flag("dry-run", text(Text::DryRunHelp)))
+        .arg(flag("attach", text(Text::AttachHelp)))
+        .arg(option("mapping", "FILE", text(Text::MappingHelp)))
+        .arg(option("rejected", "FILE", text(Text::RejectedHelp)))
+        .arg(option("import-id", "NAME", text(Text::ImportIdHelp)));
+    let export = Command::new("export")
+        .about(text(Text::ExportHelp))
+        .arg(
+            option("format", "FORM", text(Text::OutputHelp))
+                .value_parser(["csv", "vcf", "jsonl"])
+                .default_value("csv"),
+        )
+        .arg(option("to", "FILE", text(Text::ExportToHelp)));
     Command::new("contacts")
         .about(text(Text::ContactsHelp))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(replay)
+        .subcommands([replay, import, export])
 }
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {

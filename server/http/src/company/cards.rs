@@ -21,7 +21,7 @@ const PAGE: i64 = 50;
 const LARGEST_PAGE: i64 = 500;
 
 /// Parameters of lists.
-const PAGES: &[(&str, &str)] =
+pub(super) const PAGES: &[(&str, &str)] =
     &[("from", "The \"next\" of an earlier answer."), ("limit", "How many, 1 to 500; 50 when absent.")];
 
 /// Adds the routes.
