@@ -86,7 +86,8 @@ fn cell(value: Option<&Value>) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" | "),
         Some(Value::Object(links)) => {
-            let link = |(system, id): (&String, &Value)| format!("{system}:{}", id.as_str().unwrap_or_default());
+            let link =
+                |(system, id): (&String, &Value)| format!("{system}:{}", id.as_str().unwrap_or_default());
             links.iter().map(link).collect::<Vec<_>>().join(" | ")
         }
         _ => String::new(),
@@ -107,6 +108,9 @@ mod tests {
         });
         let line = written(&contact, "csv");
         assert!(line.starts_with("1,'=cmd|"), "{line}");
-        assert!(line.contains(",'+48512342152 | +48601234567,") && line.ends_with(",crm:x | shop:7\n"), "{line}");
+        assert!(
+            line.contains(",'+48512342152 | +48601234567,") && line.ends_with(",crm:x | shop:7\n"),
+            "{line}"
+        );
     }
 }

@@ -29,7 +29,6 @@ const IN_PART: u8 = 6;
 struct Told {
     row: i64,
     outcome: String,
-    contact_id: Option<String>,
     reason: Option<String>,
     error: Option<String>,
     #[serde(default)]
@@ -83,8 +82,7 @@ pub async fn import(server: &Server, matches: &ArgMatches, language: Language) -
     let mut told = file.refused.clone();
     let progress = Progress::of(file.rows.len(), language);
     for (index, some) in file.rows.chunks(TOGETHER).enumerate() {
-        let body =
-            json!({ "import_id": name, "system": system, "held": held, "dry_run": dry, "rows": some });
+        let body = json!({ "import_id": name, "system": system, "held": held, "dry_run": dry, "rows": some });
         let answer: Answer = server.ask(Method::POST, IMPORTS, &[], Some(&body)).await?;
         told.extend(answer.rows);
         progress.at(index * TOGETHER + some.len());
@@ -128,7 +126,9 @@ fn read(path: &str, bytes: &[u8], mapping: &Mapping, language: Language) -> Resu
     if !fields.iter().flatten().any(|field| naming.contains(field)) {
         return Err(Failure::usage(Text::NoColumns.with(language, &[("columns", &sheet.head.join(", "))])));
     }
-    for (name, _) in sheet.head.iter().zip(&fields).filter(|(name, field)| field.is_none() && !name.trim().is_empty()) {
+    for (name, _) in
+        sheet.head.iter().zip(&fields).filter(|(name, field)| field.is_none() && !name.trim().is_empty())
+    {
         if !["reason", "candidates"].contains(&name.trim()) {
             eprintln!("{}", Text::ColumnLeftOut.with(language, &[("column", name)]));
         }
@@ -184,12 +184,16 @@ fn report(told: &[Told], dry: bool, language: Language) {
     for one in told {
         for left in &one.left_out {
             let row = one.row.to_string();
-            let words = [("row", row.as_str()), ("field", left.field.as_str()), ("value", left.value.as_str())];
+            let words =
+                [("row", row.as_str()), ("field", left.field.as_str()), ("value", left.value.as_str())];
             eprintln!("{}", crate::report::harmless(&Text::LeftOut.with(language, &words)));
         }
         if one.outcome == "rejected" {
             let (row, why) = (one.row.to_string(), why(one, language));
-            eprintln!("{}", crate::report::harmless(&Text::RowRejected.with(language, &[("row", &row), ("why", &why)])));
+            eprintln!(
+                "{}",
+                crate::report::harmless(&Text::RowRejected.with(language, &[("row", &row), ("why", &why)]))
+            );
         }
     }
     let count = |outcome: &str| told.iter().filter(|one| one.outcome == outcome).count().to_string();
@@ -252,10 +256,16 @@ mod tests {
         let rows = || vec![told(2, "new", &["a"]), told(3, "new", &["a", "b"]), told(4, "suggested", &["b"])];
         let mut some = rows();
         repeated(&mut some, false);
-        assert_eq!(some.iter().map(|one| one.outcome.as_str()).collect::<Vec<_>>(), ["new", "rejected", "rejected"]);
+        assert_eq!(
+            some.iter().map(|one| one.outcome.as_str()).collect::<Vec<_>>(),
+            ["new", "rejected", "rejected"]
+        );
         let mut some = rows();
         repeated(&mut some, true);
-        assert_eq!(some.iter().map(|one| one.outcome.as_str()).collect::<Vec<_>>(), ["new", "updated", "updated"]);
+        assert_eq!(
+            some.iter().map(|one| one.outcome.as_str()).collect::<Vec<_>>(),
+            ["new", "updated", "updated"]
+        );
     }
 
     #[test]
@@ -266,7 +276,10 @@ mod tests {
         let text = rejected_file(&Form::Sheet(sheet), &BTreeMap::from([(2, &one)]), Language::Polish);
         let again = sheet::read(&text, None);
         assert_eq!(again.head, ["Imię", "Telefon", "reason", "candidates"]);
-        assert_eq!((again.lines.len(), again.lines[0].1[0].as_str(), again.lines[0].1[3].as_str()), (1, "A;b", "X Y"));
+        assert_eq!(
+            (again.lines.len(), again.lines[0].1[0].as_str(), again.lines[0].1[3].as_str()),
+            (1, "A;b", "X Y")
+        );
         assert!(again.lines[0].1[2].contains("numer"), "{text}");
     }
 }

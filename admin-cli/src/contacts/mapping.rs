@@ -38,11 +38,39 @@ const CALLED: [(&str, &[&str]); 13] = [
     ("external_id", &["id", "identyfikator", "ідентифікатор", "id zewnętrzne"]),
     (
         "display_name",
-        &["name", "full name", "nazwa", "imię i nazwisko", "imie i nazwisko", "kontakt", "klient", "ім'я та прізвище", "піб", "назва", "клієнт"],
+        &[
+            "name",
+            "full name",
+            "nazwa",
+            "imię i nazwisko",
+            "imie i nazwisko",
+            "kontakt",
+            "klient",
+            "ім'я та прізвище",
+            "піб",
+            "назва",
+            "клієнт",
+        ],
     ),
     ("given_name", &["first name", "given name", "imię", "imie", "ім'я", "ім’я"]),
     ("family_name", &["last name", "surname", "family name", "nazwisko", "прізвище"]),
-    ("phone", &["phone", "telefon", "tel", "tel.", "mobile", "mobile phone", "komórka", "komorka", "nr telefonu", "numer telefonu", "телефон", "мобільний"]),
+    (
+        "phone",
+        &[
+            "phone",
+            "telefon",
+            "tel",
+            "tel.",
+            "mobile",
+            "mobile phone",
+            "komórka",
+            "komorka",
+            "nr telefonu",
+            "numer telefonu",
+            "телефон",
+            "мобільний",
+        ],
+    ),
     ("email", &["email", "e-mail", "mail", "adres e-mail", "adres email", "пошта", "електронна пошта"]),
     ("company", &["company", "organization", "organisation", "firma", "компанія", "організація"]),
     ("vat", &["vat", "nip", "vat number", "єдрпоу", "іпн"]),
@@ -85,13 +113,16 @@ impl Mapping {
         let text = std::fs::read_to_string(path).map_err(|error| bad_file(language, path, error))?;
         let file: File = serde_json::from_str(&text).map_err(|error| bad_file(language, path, error))?;
         for field in file.columns.values().filter(|field| !FIELDS.contains(&field.as_str())) {
-            let known = FIELDS.iter().filter(|field| !field.is_empty()).copied().collect::<Vec<_>>().join(", ");
+            let known =
+                FIELDS.iter().filter(|field| !field.is_empty()).copied().collect::<Vec<_>>().join(", ");
             let words = [("field", field.as_str()), ("known", known.as_str())];
             return Err(Failure::usage(Text::UnknownField.with(language, &words)));
         }
         let encoding = match &file.encoding {
             None => None,
-            Some(name) => Some(Encoding::for_label(name.as_bytes()).ok_or_else(|| bad_file(language, path, name))?),
+            Some(name) => {
+                Some(Encoding::for_label(name.as_bytes()).ok_or_else(|| bad_file(language, path, name))?)
+            }
         };
         Ok(Self { columns: file.columns, system: file.system, delimiter: file.delimiter, encoding })
     }
@@ -164,14 +195,22 @@ mod tests {
     fn columns_are_known_by_what_people_call_them() {
         let head = texts(&["Imię i nazwisko", "Telefon 2", "E-MAIL", "Uwagi", "powód", "phone", "ПІБ"]);
         let found = Mapping::default().fields(&head);
-        let wanted =
-            [Some("display_name"), Some("phone"), Some("email"), None, None, Some("phone"), Some("display_name")];
+        let wanted = [
+            Some("display_name"),
+            Some("phone"),
+            Some("email"),
+            None,
+            None,
+            Some("phone"),
+            Some("display_name"),
+        ];
         assert_eq!(found, wanted);
     }
 
     #[test]
     fn a_line_is_a_row_with_all_its_numbers() {
-        let fields = [Some("given_name"), Some("family_name"), Some("phone"), Some("phone"), Some("email"), None];
+        let fields =
+            [Some("given_name"), Some("family_name"), Some("phone"), Some("phone"), Some("email"), None];
         let cells = texts(&["Jan", "Kowalski", "'+48512342152 | 601 234 567", "", "a@b.pl;c@d.pl", "x"]);
         let row = row(2, &fields, &cells);
         assert_eq!(row["display_name"], "Jan Kowalski");

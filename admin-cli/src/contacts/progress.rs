@@ -27,7 +27,8 @@ impl Progress {
             true => format!("\r{} {done}/{}", bar(done, self.all), self.all),
             false => {
                 let words = [("done", done.to_string()), ("all", self.all.to_string())];
-                let words: Vec<(&str, &str)> = words.iter().map(|(name, word)| (*name, word.as_str())).collect();
+                let words: Vec<(&str, &str)> =
+                    words.iter().map(|(name, word)| (*name, word.as_str())).collect();
                 format!("{}\n", Text::Progress.with(self.language, &words))
             }
         };

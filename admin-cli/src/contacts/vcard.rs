@@ -62,7 +62,11 @@ pub fn read(text: &str) -> Vec<Card> {
         }
     }
     cards.extend(card);
-    let made = |(lines, number): (Vec<&str>, i64)| Card { number, row: row(number, &lines), text: lines.join("\r\n") };
+    let made = |(lines, number): (Vec<&str>, i64)| Card {
+        number,
+        row: row(number, &lines),
+        text: lines.join("\r\n"),
+    };
     cards.into_iter().zip(1..).map(made).collect()
 }
 
@@ -70,16 +74,20 @@ pub fn read(text: &str) -> Vec<Card> {
 fn row(number: i64, lines: &[&str]) -> Result<Value, Wrong> {
     let ended = lines.last().is_some_and(|line| line.trim().eq_ignore_ascii_case("END:VCARD"));
     let inner = lines.get(1..lines.len().saturating_sub(1)).filter(|_| ended).ok_or(Wrong::Form)?;
-    let properties: Vec<Property> = unfolded(inner).iter().map(|line| property(line)).collect::<Option<_>>().ok_or(Wrong::Form)?;
+    let properties: Vec<Property> =
+        unfolded(inner).iter().map(|line| property(line)).collect::<Option<_>>().ok_or(Wrong::Form)?;
     let first = |name: &str| properties.iter().find(|property| property.name == name);
     match first("VERSION").map(|version| version.value.trim()) {
         Some("3.0" | "4.0") => {}
         _ => return Err(Wrong::Version),
     }
-    let text = |name: &str| first(name).map(|property| plain(&property.value)).filter(|text| !text.is_empty());
+    let text =
+        |name: &str| first(name).map(|property| plain(&property.value)).filter(|text| !text.is_empty());
     let mut row = Map::new();
-    let name = text("FN").or_else(|| first("N").map(|name| called(&name.value))).filter(|name| !name.is_empty());
-    let language = text("LANG").map(|tag| tag.chars().take_while(|c| c.is_ascii_alphabetic()).collect::<String>());
+    let name =
+        text("FN").or_else(|| first("N").map(|name| called(&name.value))).filter(|name| !name.is_empty());
+    let language =
+        text("LANG").map(|tag| tag.chars().take_while(|c| c.is_ascii_alphabetic()).collect::<String>());
     let contact = text(CONTACT);
     let told = [
         ("display_name", name),
@@ -114,7 +122,8 @@ fn values(properties: &[Property], name: &str) -> Vec<String> {
     let bare = |property: &Property| {
         let text = plain(&property.value);
         let lower = text.to_ascii_lowercase();
-        let scheme = ["tel:", "mailto:"].into_iter().find(|scheme| lower.starts_with(scheme)).unwrap_or_default();
+        let scheme =
+            ["tel:", "mailto:"].into_iter().find(|scheme| lower.starts_with(scheme)).unwrap_or_default();
         text.get(scheme.len()..).unwrap_or_default().trim().to_owned()
     };
     found.into_iter().map(bare).filter(|value| !value.is_empty()).collect()
@@ -122,8 +131,10 @@ fn values(properties: &[Property], name: &str) -> Vec<String> {
 
 impl Property {
     fn preference(&self) -> u32 {
-        let given = self.parameters.iter().find(|(name, _)| name == "PREF").and_then(|(_, value)| value.parse().ok());
-        let typed = |(name, value): &(String, String)| name == "TYPE" && value.split(',').any(|word| word == "pref");
+        let given =
+            self.parameters.iter().find(|(name, _)| name == "PREF").and_then(|(_, value)| value.parse().ok());
+        let typed =
+            |(name, value): &(String, String)| name == "TYPE" && value.split(',').any(|word| word == "pref");
         given.unwrap_or(if self.parameters.iter().any(typed) { 1 } else { 100 })
     }
 }
@@ -271,7 +282,6 @@ fn line(name: &str, value: &str) -> String {
     format!("{folded}\r\n")
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,7 +297,10 @@ mod tests {
         let (first, second) = (cards[0].row.as_ref().unwrap(), cards[1].row.as_ref().unwrap());
         assert_eq!(first["display_name"], "Jan Kowalski");
         assert_eq!(first["phones"], json!(["+48 22 123 45 67", "512 342 152"]));
-        assert_eq!((&first["emails"], &first["company"]), (&json!(["jan@firma.pl"]), &json!("Firma; Spółka")));
+        assert_eq!(
+            (&first["emails"], &first["company"]),
+            (&json!(["jan@firma.pl"]), &json!("Firma; Spółka"))
+        );
         assert_eq!(second["display_name"], "Ольга, пані");
         assert_eq!(second["phones"], json!(["+380501234567"]));
         assert_eq!((&second["language"], &second["external_id"]), (&json!("uk"), &json!("urn:uuid:1")));
@@ -325,7 +338,8 @@ mod tests {
 
     #[test]
     fn no_text_whatever_ends_the_reader() {
-        let seed = "BEGIN:VCARD\r\nVERSION:4.0\r\nFN;A=\"b:c\";X:Żółć\\;\\\r\n ä\r\nTEL:1\r\nN:;;\r\nEND:VCARD\r\n";
+        let seed =
+            "BEGIN:VCARD\r\nVERSION:4.0\r\nFN;A=\"b:c\";X:Żółć\\;\\\r\n ä\r\nTEL:1\r\nN:;;\r\nEND:VCARD\r\n";
         let signs = ['"', ';', ':', '\\', '\n', ' ', 'Ż', '\u{0}', '.', '='];
         let mut state = 1_u64;
         for _ in 0..20_000 {

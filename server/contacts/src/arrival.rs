@@ -269,7 +269,12 @@ impl Contacts {
     /// Moves what was decided by.
     fn move_keys(&self, change: &mut Change, read: &Read, known: &Known, outcome: &Outcome) {
         let address = read.address_key();
-        change.move_key("address", &address, known.version("address", &address).map(|(version, _)| version), false);
+        change.move_key(
+            "address",
+            &address,
+            known.version("address", &address).map(|(version, _)| version),
+            false,
+        );
         self.move_own_keys(change, read, known, outcome);
     }
 

@@ -119,12 +119,10 @@ impl Contacts {
         for one in told {
             *counts.entry(one.outcome).or_default() += 1;
         }
-        let counts: BTreeMap<String, usize> = counts
-            .into_iter()
-            .map(|(became, count)| (format!("{became:?}").to_lowercase(), count))
-            .collect();
-        let mut audit =
-            Audit::done(Action::ContactImport, import.actor.clone(), self.now()).on("import", import.id.as_str());
+        let counts: BTreeMap<String, usize> =
+            counts.into_iter().map(|(became, count)| (format!("{became:?}").to_lowercase(), count)).collect();
+        let mut audit = Audit::done(Action::ContactImport, import.actor.clone(), self.now())
+            .on("import", import.id.as_str());
         audit.detail = Some(serde_json::json!({ "system": import.system, "rows": counts }).to_string());
         let mut change = Change::default();
         change.forget_import_rows(self.now() - KEPT);

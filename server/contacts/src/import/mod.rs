@@ -16,9 +16,9 @@ use crate::resolve::Whose;
 use kontor_model::{Nid, Result};
 use kontor_store::Change;
 use kontor_store::audit::Actor;
+use kontor_store::contacts::imports;
 use kontor_store::contacts::links::{self, LinkKey};
 use kontor_store::contacts::queue::Reader;
-use kontor_store::contacts::imports;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -219,7 +219,12 @@ impl Contacts {
     }
 
     /// A row of which nobody says which contact it is.
-    async fn plan_unknown_row(&self, import: &Import, row: &Row, read: &read::Read) -> Result<(Change, Told)> {
+    async fn plan_unknown_row(
+        &self,
+        import: &Import,
+        row: &Row,
+        read: &read::Read,
+    ) -> Result<(Change, Told)> {
         let (outcome, known) = self.decide(&read.arrival).await?;
         let mut holders: Vec<String> = Vec::new();
         for (contact, _) in known.facts.holders.values().flat_map(|held| &held.contacts) {

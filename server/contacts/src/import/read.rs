@@ -91,7 +91,11 @@ pub fn read(import: &Import, row: &Row) -> Result<Read, Box<Told>> {
     let mut left_out = Vec::new();
     let mut claims = numbers(row, &mut left_out).map_err(bad)?;
     for (kind, value) in [("vat", &row.fields.vat), ("customer_no", &row.fields.customer_no)] {
-        claims.extend(said(value, kind, LONGEST).map_err(bad)?.map(|value| claimed(kind, claim::key(kind, &value), &value)));
+        claims.extend(
+            said(value, kind, LONGEST)
+                .map_err(bad)?
+                .map(|value| claimed(kind, claim::key(kind, &value), &value)),
+        );
     }
     if fields.is_empty() && claims.is_empty() {
         let error = "Nothing of the row can be taken: it has no name, and no number or address that exists.";

@@ -70,12 +70,15 @@ impl Contacts {
         let known = identities::claims(&mut source, contact).await?;
         let linked = links::of_contacts(&mut source, &[contact]).await?;
         drop(source);
-        let holds = |claim: &&ClaimRow| known.iter().any(|own| own.kind == claim.kind && own.key == claim.key);
+        let holds =
+            |claim: &&ClaimRow| known.iter().any(|own| own.kind == claim.kind && own.key == claim.key);
         let claims: Vec<ClaimRow> = read.claims.iter().filter(|claim| !holds(claim)).cloned().collect();
-        let says = |field: &str, value: &str| fields.iter().any(|own| own.field == field && own.value == value);
+        let says =
+            |field: &str, value: &str| fields.iter().any(|own| own.field == field && own.value == value);
         let new_fields: Vec<(&'static str, String)> =
             read.fields.iter().filter(|(field, value)| !says(field, value)).cloned().collect();
-        let is_linked = |id: &String| linked.iter().any(|own| own.system == import.system && own.external_id == *id);
+        let is_linked =
+            |id: &String| linked.iter().any(|own| own.system == import.system && own.external_id == *id);
         let link_to = row.external_id.as_ref().filter(|id| !is_linked(id));
         let filled = filled(import, row, read, &card);
         let told = Told { contact_id: Some(contact.to_owned()), ..Told::of(row.row, Became::Unchanged) };
@@ -128,7 +131,8 @@ impl Contacts {
         known: &[FieldRow],
         now: Ms,
     ) {
-        let mut shown: Vec<(&str, &str)> = fields.iter().map(|(field, value)| (*field, value.as_str())).collect();
+        let mut shown: Vec<(&str, &str)> =
+            fields.iter().map(|(field, value)| (*field, value.as_str())).collect();
         for kind in ["phone", "email"] {
             let has = known.iter().any(|own| own.field == kind && own.source == SOURCE);
             let first = claims.iter().find(|claim| claim.kind == kind).filter(|_| !has);

@@ -24,7 +24,8 @@ pub fn routes(api: Api) -> Api {
     let summary = "Takes rows of a file as contacts, each once; answers what became of each.";
     let doc = Doc::new(Method::POST, "/_kontor/contacts/v1/imports", Who::Administrator, summary);
     let api = api.add(doc.taking::<Sent>().giving::<Answers>(), import);
-    let summary = "Gives the contacts that the caller may see with everything that an import takes, oldest first.";
+    let summary =
+        "Gives the contacts that the caller may see with everything that an import takes, oldest first.";
     let doc = Doc::new(Method::GET, "/_kontor/contacts/v1/exports", Who::Employee, summary);
     api.add(doc.asking(super::cards::PAGES), export)
 }
@@ -78,7 +79,7 @@ async fn import(state: State, caller: Caller, Body(sent): Body<Sent>) -> Answer 
 }
 
 async fn read(state: &App, caller: &Caller, sent: &Sent) -> Result<Import> {
-    let word = |value: &str, field: &str, longest: usize| {
+    let word = |value: &str, field: &'static str, longest: usize| {
         ids::storable_key(value, field)?;
         match value.is_empty() || value.len() > longest {
             true => Err(Error::invalid_param(format!("{field} must have 1 to {longest} bytes."))),
@@ -86,7 +87,8 @@ async fn read(state: &App, caller: &Caller, sent: &Sent) -> Result<Import> {
         }
     };
     let system = word(sent.system.as_deref().unwrap_or("file"), "system", 40)?;
-    if !system.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte)) {
+    if !system.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
+    {
         return Err(Error::invalid_param("system is a word of small letters, such as shop."));
     }
     let mut owners = BTreeMap::new();

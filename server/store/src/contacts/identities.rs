@@ -113,7 +113,10 @@ pub async fn claims<S: Source>(source: &mut S, contact: &str) -> Result<Vec<Clai
 ///
 /// # Errors
 /// See [`Source::all`].
-pub async fn claims_of<S: Source>(source: &mut S, contacts: &[&str]) -> Result<Vec<(String, String, String)>> {
+pub async fn claims_of<S: Source>(
+    source: &mut S,
+    contacts: &[&str],
+) -> Result<Vec<(String, String, String)>> {
     let sql = concat!(
         members!(),
         "SELECT m.whole, c.kind, c.value, c.key FROM m JOIN claim c ON c.contact_id = m.contact_id \

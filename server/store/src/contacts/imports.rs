@@ -26,7 +26,8 @@ pub async fn known<S: Source>(source: &mut S, ids: &[&str]) -> Result<BTreeMap<S
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let sql = "SELECT contact_id, coalesce(redirect_to, contact_id) FROM contact WHERE contact_id IN TEXT_SET($1)";
+    let sql =
+        "SELECT contact_id, coalesce(redirect_to, contact_id) FROM contact WHERE contact_id IN TEXT_SET($1)";
     let rows = source.all(sql, vec![text_set(ids)]).await?;
     rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
 }
