@@ -134,7 +134,35 @@ fn contacts(language: Language) -> Command {
         .about(text(Text::ContactsHelp))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([replay, import, export])
+        .subcommands([replay, import, export, quality(language)])
+}
+
+fn quality(language: Language) -> Command {
+    let text = |text: Text| text.of(language);
+    let report = || Arg::new("report").value_name("REPORT").help(text(Text::ReportIdHelp));
+    let name = Arg::new("name").value_name("NAME").required(true).help(text(Text::NameHelp));
+    Command::new("quality")
+        .about(text(Text::QualityHelp))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("show").about(text(Text::QualityShowHelp)).arg(report()).arg(output(language)),
+        )
+        .subcommand(Command::new("make").about(text(Text::QualityMakeHelp)).arg(output(language)))
+        .subcommand(
+            Command::new("assign")
+                .about(text(Text::QualityAssignHelp))
+                .arg(report().required(true))
+                .arg(name)
+                .arg(output(language)),
+        )
+        .subcommand(
+            Command::new("sign-off")
+                .about(text(Text::QualitySignHelp))
+                .arg(report().required(true))
+                .arg(option("note", "TEXT", text(Text::QualityNoteHelp)))
+                .arg(output(language)),
+        )
 }
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {

@@ -222,6 +222,50 @@ texts! {
     }
     /// What was exported.
     Exported { en: "{count} contacts were written to {file}.", pl: "Zapisano kontakty w pliku {file}: {count}.", uk: "Контактів записано у файл {file}: {count}." }
+    /// Help of `contacts quality`.
+    QualityHelp { en: "Reports on the quality of what is known of contacts", pl: "Raporty o jakości danych kontaktów", uk: "Звіти про якість даних контактів" }
+    /// Help of `contacts quality show`.
+    QualityShowHelp { en: "List the reports, or show one", pl: "Pokaż listę raportów albo jeden z nich", uk: "Показати список звітів або один із них" }
+    /// Help of `contacts quality make`.
+    QualityMakeHelp { en: "Make a report now", pl: "Sporządź raport teraz", uk: "Скласти звіт зараз" }
+    /// Help of `contacts quality assign`.
+    QualityAssignHelp { en: "Give a report to somebody", pl: "Przydziel komuś raport", uk: "Доручити комусь звіт" }
+    /// Help of `contacts quality sign-off`.
+    QualitySignHelp { en: "Sign a report off", pl: "Zatwierdź raport", uk: "Затвердити звіт" }
+    /// Help of `--note`.
+    QualityNoteHelp { en: "What is to be said of it", pl: "Uwagi", uk: "Примітка" }
+    /// Help of a report's id.
+    ReportIdHelp { en: "Id of the report", pl: "Identyfikator raportu", uk: "Ідентифікатор звіту" }
+    /// Column: id of a report.
+    ColumnReport { en: "REPORT", pl: "RAPORT", uk: "ЗВІТ" }
+    /// Column: month.
+    ColumnMonth { en: "MONTH", pl: "MIESIĄC", uk: "МІСЯЦЬ" }
+    /// Column: who is to look at it.
+    ColumnAssignee { en: "ASSIGNED TO", pl: "PRZYDZIELONO", uk: "ДОРУЧЕНО" }
+    /// Column: when it was signed off.
+    ColumnSigned { en: "SIGNED OFF", pl: "ZATWIERDZONO", uk: "ЗАТВЕРДЖЕНО" }
+    /// Column: who signed it off.
+    ColumnSigner { en: "BY", pl: "PRZEZ", uk: "КИМ" }
+    /// Figure of a report.
+    QualityContacts { en: "Contacts", pl: "Kontakty", uk: "Контактів" }
+    /// Figure of a report.
+    QualityByKey { en: "Pairs that share a personal number or address", pl: "Pary z tym samym osobistym numerem lub adresem", uk: "Пар зі спільним особистим номером чи адресою" }
+    /// Figure of a report.
+    QualitySuggested { en: "Pairs that are perhaps one", pl: "Pary, które mogą być jednym kontaktem", uk: "Пар, що можуть бути одним контактом" }
+    /// Figure of a report.
+    QualityNoKey { en: "Without number and address", pl: "Bez numeru i adresu", uk: "Без номера й адреси" }
+    /// Figure of a report.
+    QualityNoConsent { en: "Without any consent", pl: "Bez żadnej zgody", uk: "Без жодної згоди" }
+    /// Figure of a report.
+    QualityNoOwner { en: "Without owner", pl: "Bez opiekuna", uk: "Без відповідального" }
+    /// Figure of a report.
+    QualityImpossible { en: "Numbers that do not exist", pl: "Numery, które nie istnieją", uk: "Номерів, яких не існує" }
+    /// Figure of a report.
+    QualityContested { en: "Numbers and addresses of two people", pl: "Numery i adresy dwóch osób", uk: "Номерів і адрес двох людей" }
+    /// Figure of a report.
+    QualityOverrides { en: "Made although others stood in the way", pl: "Utworzone mimo podobnych", uk: "Створено попри схожі" }
+    /// Figure of a report.
+    QualityUndone { en: "Merges undone", pl: "Cofnięte scalenia", uk: "Скасованих об’єднань" }
     /// Help of `--url`.
     UrlHelp { en: "Address of the server", pl: "Adres serwera", uk: "Адреса сервера" }
     /// Help of `--ca-file`.

@@ -4,6 +4,7 @@ mod export;
 mod import;
 mod mapping;
 mod progress;
+mod quality;
 mod replay;
 mod sheet;
 mod vcard;
@@ -19,6 +20,7 @@ pub async fn run(server: &Server, matches: &ArgMatches, language: Language) -> R
     match matches.subcommand() {
         Some(("replay", replay)) => replay::replay(server, replay, language).await,
         Some(("import", import)) => import::import(server, import, language).await,
+        Some(("quality", quality)) => quality::quality(server, quality, language).await,
         Some(("export", export)) => export::export(server, export, language).await,
         _ => Ok(()),
     }
@@ -26,7 +28,7 @@ pub async fn run(server: &Server, matches: &ArgMatches, language: Language) -> R
 
 /// The value of an option, empty when it is absent.
 fn option<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
-    matches.get_one::<String>(name).map(String::as_str).unwrap_or_default()
+    matches.try_get_one::<String>(name).ok().flatten().map(String::as_str).unwrap_or_default()
 }
 
 /// The failure of a file that cannot be used.

@@ -22,6 +22,7 @@ pub mod names;
 pub mod news;
 pub mod notes;
 pub mod opening;
+pub mod quality;
 pub mod resolve;
 #[cfg(test)]
 mod testdata;

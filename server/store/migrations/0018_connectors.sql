@@ -34,3 +34,22 @@ CREATE TABLE contact_import_row (
     PRIMARY KEY (import_id, number)
 ) WITHOUT_ROWID;
 CREATE INDEX contact_import_row_ts ON contact_import_row (ts);
+
+-- Reports on the quality of what is known of contacts: figures and ids, no values. They are kept.
+CREATE TABLE quality_report (
+    -- ULID.
+    report_id TEXT PRIMARY KEY,
+    -- The month at whose beginning it was made, such as 2026-11; NULL when somebody asked for it.
+    month TEXT,
+    made_ts BIGINT NOT NULL,
+    made_by_nid BIGINT,
+    -- JSON.
+    figures TEXT NOT NULL,
+    -- Who is to look at it.
+    assignee_nid BIGINT,
+    -- Who did, and what is said of it.
+    signed_ts BIGINT,
+    signed_by_nid BIGINT,
+    note TEXT
+);
+CREATE UNIQUE INDEX quality_report_month ON quality_report (month) WHERE month IS NOT NULL;

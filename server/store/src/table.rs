@@ -161,6 +161,7 @@ tables! {
     ContactLookup = "contact_lookup" Refuse ["lookup_id"] ["user_nid", "shown", "ts"];
     ContactOverride = "contact_override" Replace ["contact_id", "ts"] ["user_nid", "reason"];
     ContactImportRow = "contact_import_row" Refuse ["import_id", "number"] ["contact_id", "ts"];
+    QualityReport = "quality_report" Refuse ["report_id"] ["month", "made_ts", "made_by_nid", "figures"];
     ContactDue = "contact_due" Replace ["contact_id"] ["since_ts"];
     Consent = "consent" Keep ["consent_nid"] ["contact_id", "conversation_id", "purpose", "state",
         "text_version", "text_sha256", "act", "source", "event_id", "given_ts", "recorded_ts"];

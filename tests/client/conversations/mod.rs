@@ -11,6 +11,7 @@ mod lookup;
 mod merging;
 mod opening;
 mod page;
+mod quality;
 mod queue;
 mod replay;
 mod resolution;

@@ -11,6 +11,7 @@ mod door;
 pub(crate) mod entering;
 mod files;
 mod notes;
+mod quality;
 mod rule;
 mod sweep;
 mod versions;

@@ -14,6 +14,7 @@ mod imports;
 mod lookup;
 mod merges;
 mod notes;
+mod quality;
 mod schema;
 mod webhooks;
 
@@ -45,7 +46,7 @@ pub fn routes(mut routes: Router<Arc<App>>, serve: &BTreeSet<Serve>) -> Router<A
 fn bridge_and_contacts(api: Api) -> Api {
     let api = bridge::routes(api);
     let api = cards::routes(api);
-    let api = imports::routes(lookup::routes(merges::routes(api)));
+    let api = quality::routes(imports::routes(lookup::routes(merges::routes(api))));
     notes::routes(arrivals::routes(conversations::routes(api)))
 }
 

@@ -10,6 +10,7 @@ pub mod lookups;
 pub mod merges;
 pub mod moves;
 pub mod notes;
+pub mod quality;
 pub mod queue;
 pub mod resolution;
 pub mod suggestions;
