@@ -13,6 +13,7 @@ pub mod channel;
 pub mod claim;
 pub mod command;
 pub mod consent;
+pub mod crm;
 pub mod family;
 pub mod import;
 pub mod keys;

@@ -53,3 +53,74 @@ CREATE TABLE quality_report (
     note TEXT
 );
 CREATE UNIQUE INDEX quality_report_month ON quality_report (month) WHERE month IS NOT NULL;
+
+-- A CRM that contacts are kept in step with.
+CREATE TABLE crm_connector (
+    -- A word: names it in links and values.
+    system TEXT PRIMARY KEY,
+    -- http, espocrm.
+    kind TEXT NOT NULL,
+    url TEXT NOT NULL,
+    -- Opens the door there, so kept as it is: a key, or what signs requests.
+    api_key TEXT NOT NULL,
+    api_secret TEXT,
+    -- Their webhook: its id there, and what signs it.
+    hook_id TEXT,
+    hook_secret TEXT,
+    -- Which field is which, and whose word counts, JSON.
+    mapping TEXT NOT NULL,
+    -- The last change there that was read: when, and of which record.
+    cursor_ts BIGINT NOT NULL,
+    cursor_id TEXT NOT NULL,
+    -- When it is read next, and how often in a row that failed.
+    next_ts BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    -- The record at which the nightly comparison is, and the day of the last one.
+    compared TEXT,
+    compared_day BIGINT NOT NULL,
+    created_ts BIGINT NOT NULL
+);
+
+-- Contacts that a CRM is yet to be told of: written in the transaction of the change, told as the contact is then.
+CREATE TABLE crm_outbox (
+    system TEXT NOT NULL,
+    contact_id TEXT NOT NULL,
+    -- Moves when the contact changes again, so that this is not forgotten with what was told before.
+    turn BIGINT NOT NULL,
+    -- How many systems the change came through.
+    hop BIGINT NOT NULL,
+    attempt BIGINT NOT NULL,
+    next_ts BIGINT NOT NULL,
+    -- Why it was given up; NULL while it is tried.
+    given_up TEXT,
+    PRIMARY KEY (system, contact_id)
+) WITHOUT_ROWID;
+CREATE INDEX crm_outbox_next ON crm_outbox (next_ts) WHERE given_up IS NULL;
+
+-- What a person has to decide or do about a connector.
+CREATE TABLE crm_task (
+    task_nid BIGINT PRIMARY KEY,
+    system TEXT NOT NULL,
+    -- conflict, please_merge, unclear, paused, given_up.
+    kind TEXT NOT NULL,
+    -- What it is about, so that it is told once: a record there, a contact, a field of it.
+    subject TEXT NOT NULL,
+    contact_id TEXT,
+    -- JSON: ids, and for a conflict both values.
+    detail TEXT NOT NULL,
+    ts BIGINT NOT NULL,
+    done_ts BIGINT,
+    done_by_nid BIGINT
+);
+CREATE UNIQUE INDEX crm_task_subject ON crm_task (system, kind, subject) WHERE done_ts IS NULL;
+
+-- What the nightly comparison found.
+CREATE TABLE crm_report (
+    system TEXT NOT NULL,
+    -- Days since 1970.
+    day BIGINT NOT NULL,
+    -- JSON.
+    figures TEXT NOT NULL,
+    ts BIGINT NOT NULL,
+    PRIMARY KEY (system, day)
+) WITHOUT_ROWID;

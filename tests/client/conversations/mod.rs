@@ -4,6 +4,7 @@
 mod api;
 mod backstage;
 mod commands;
+mod crm;
 mod files;
 mod gaps;
 mod kept;

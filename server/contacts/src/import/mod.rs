@@ -27,7 +27,7 @@ pub const MOST_ROWS: usize = 500;
 /// Whoever imports sees everybody.
 const EVERYTHING: Reader = Reader { user: 0, admin: true };
 /// The kind of record that a row of a file is in another system.
-const RECORD: &str = "row";
+pub const RECORD: &str = "row";
 
 /// What is done with a row whose number or address somebody holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub enum Held {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// Its number in the file.
+    /// Its number in the file; nought when it is of none, and is not remembered.
     pub row: i64,
     /// The contact that it is, when that is known.
     pub contact_id: Option<String>,
@@ -66,6 +66,8 @@ pub struct Import {
     pub id: String,
     /// The system that the file is from: names the ids of its rows.
     pub system: String,
+    /// What kind of record its rows are there.
+    pub external_type: String,
     /// What is done with a row whose number or address somebody holds.
     pub held: Held,
     /// Numeric ids of owners, by their user ids; those that are none are absent.
@@ -191,7 +193,7 @@ impl Contacts {
         Ok(Meant {
             taken: imports::taken(&mut source, &import.id, &numbers).await?,
             ids: imports::known(&mut source, &ids).await?,
-            links: links::contacts(&mut source, &import.system, RECORD, &external).await?,
+            links: links::contacts(&mut source, &import.system, &import.external_type, &external).await?,
         })
     }
 
@@ -269,5 +271,5 @@ fn held(row: i64, candidates: Vec<String>) -> Told {
 }
 
 fn link<'a>(import: &'a Import, external_id: &'a str) -> LinkKey<'a> {
-    LinkKey { system: &import.system, external_type: RECORD, external_id }
+    LinkKey { system: &import.system, external_type: &import.external_type, external_id }
 }

@@ -188,6 +188,7 @@ mod tests {
         Import {
             id: "f".into(),
             system: "file".into(),
+            external_type: crate::import::RECORD.into(),
             held: Held::Reject,
             owners: BTreeMap::new(),
             actor: Actor::default(),

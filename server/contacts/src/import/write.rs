@@ -168,7 +168,9 @@ impl Contacts {
         action: Action,
         kind: &'static str,
     ) -> Result<()> {
-        change.take_import_row(&import.id, row.row, id, self.now());
+        if row.row > 0 {
+            change.take_import_row(&import.id, row.row, id, self.now());
+        }
         self.audit_row(change, import, row, id, action).await?;
         self.tell(change, &News { kind, contact: id, ..News::default() }, None).await
     }

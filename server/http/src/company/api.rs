@@ -19,6 +19,8 @@ pub enum Who {
     Employee,
     /// Administrators, with an access token.
     Administrator,
+    /// Another program, which signs what it sends.
+    Signature,
 }
 
 /// What is said of an endpoint.
@@ -78,12 +80,13 @@ impl Doc {
         let scheme = match self.who {
             Who::Bridge => "application_service",
             Who::Employee | Who::Administrator => "access_token",
+            Who::Signature => "signature",
         };
         let error = json!({ "description": "Refused.", "content": { "application/json": { "schema": {
             "type": "object", "properties": { "errcode": { "type": "string" }, "error": { "type": "string" } } } } } });
         let mut described = json!({
             "summary": self.summary,
-            "tags": [match self.who { Who::Bridge => "bridge", Who::Employee => "contacts", Who::Administrator => "admin" }],
+            "tags": [match self.who { Who::Bridge => "bridge", Who::Employee => "contacts", Who::Administrator => "admin", Who::Signature => "hooks" }],
             "security": [{ scheme: [] }],
             "parameters": self.parameters(),
             "responses": {
@@ -147,6 +150,8 @@ impl Api {
             "components": { "securitySchemes": {
                 "application_service": bearer("The as_token of an application service."),
                 "access_token": bearer("The access token of an employee's session."),
+                "signature": { "type": "apiKey", "in": "header", "name": "Kontor-Signature",
+                    "description": "A signature of the body; of EspoCRM its own, in the header Signature." },
             } },
         })
     }

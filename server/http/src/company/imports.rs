@@ -9,7 +9,7 @@ use crate::error::Answer;
 use crate::extract::{Body, Caller, Query, State};
 use crate::respond;
 use axum::http::Method;
-use kontor_contacts::import::{Became, Held, Import, MOST_ROWS, Meant, Row, Told};
+use kontor_contacts::import::{Became, Held, Import, MOST_ROWS, Meant, RECORD, Row, Told};
 use kontor_flows::conversation::reader;
 use kontor_model::{Code, Error, Result, ids};
 use serde::{Deserialize, Serialize};
@@ -62,8 +62,8 @@ async fn import(state: State, caller: Caller, Body(sent): Body<Sent>) -> Answer 
         return Err(Error::invalid_param(format!("rows must hold 1 to {MOST_ROWS} of them.")).into());
     }
     let numbers: BTreeSet<i64> = sent.rows.iter().map(|row| row.row).collect();
-    if numbers.len() < sent.rows.len() {
-        return Err(Error::invalid_param("Each row needs a number of its own.").into());
+    if numbers.len() < sent.rows.len() || numbers.first().is_some_and(|first| *first < 1) {
+        return Err(Error::invalid_param("Each row needs a number of its own, from 1 on.").into());
     }
     let import = read(&state, &caller, &sent).await?;
     let meant = state.contacts.rows_meant(&import, &sent.rows).await?;
@@ -101,7 +101,14 @@ async fn read(state: &App, caller: &Caller, sent: &Sent) -> Result<Import> {
         }
     }
     let id = word(&sent.import_id, "import_id", 255)?;
-    Ok(Import { id, system, held: sent.held, owners, actor: caller.actor() })
+    Ok(Import {
+        id,
+        system,
+        external_type: RECORD.to_owned(),
+        held: sent.held,
+        owners,
+        actor: caller.actor(),
+    })
 }
 
 async fn take(state: &App, import: &Import, meant: &Meant, row: &Row, dry_run: bool) -> Result<Told> {

@@ -9,6 +9,7 @@ mod arrivals;
 mod bridge;
 mod cards;
 mod channels;
+mod connectors;
 mod conversations;
 mod imports;
 mod lookup;
@@ -47,11 +48,11 @@ fn bridge_and_contacts(api: Api) -> Api {
     let api = bridge::routes(api);
     let api = cards::routes(api);
     let api = quality::routes(imports::routes(lookup::routes(merges::routes(api))));
-    notes::routes(arrivals::routes(conversations::routes(api)))
+    connectors::hooks(notes::routes(arrivals::routes(conversations::routes(api))))
 }
 
 fn administration(api: Api) -> Api {
-    webhooks::routes(channels::routes(api))
+    connectors::routes(webhooks::routes(channels::routes(api)))
 }
 
 /// The OpenAPI document of everything.

@@ -3,6 +3,7 @@
 pub mod cards;
 pub mod channels;
 pub mod conversations;
+pub mod crm;
 pub mod identities;
 pub mod imports;
 pub mod links;
