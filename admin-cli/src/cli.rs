@@ -114,11 +114,55 @@ fn contacts(language: Language) -> Command {
         .arg(Arg::new("events").value_name("EVENTS").required(true).help(text(Text::EventsHelp)))
         .arg(option("predictions", "FILE", text(Text::PredictionsHelp)))
         .arg(option("suggestions", "FILE", text(Text::SuggestionsHelp)));
+    let import = Command::new("import")
+        .about(text(Text::ImportHelp))
+        .arg(Arg::new("file").value_name("FILE").required(true).help(text(Text::ImportFileHelp)))
+        .arg(flag("dry-run", text(Text::DryRunHelp)))
+        .arg(flag("attach", text(Text::AttachHelp)))
+        .arg(option("mapping", "FILE", text(Text::MappingHelp)))
+        .arg(option("rejected", "FILE", text(Text::RejectedHelp)))
+        .arg(option("import-id", "NAME", text(Text::ImportIdHelp)));
+    let export = Command::new("export")
+        .about(text(Text::ExportHelp))
+        .arg(
+            option("format", "FORM", text(Text::OutputHelp))
+                .value_parser(["csv", "vcf", "jsonl"])
+                .default_value("csv"),
+        )
+        .arg(option("to", "FILE", text(Text::ExportToHelp)));
     Command::new("contacts")
         .about(text(Text::ContactsHelp))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(replay)
+        .subcommands([replay, import, export, quality(language)])
+}
+
+fn quality(language: Language) -> Command {
+    let text = |text: Text| text.of(language);
+    let report = || Arg::new("report").value_name("REPORT").help(text(Text::ReportIdHelp));
+    let name = Arg::new("name").value_name("NAME").required(true).help(text(Text::NameHelp));
+    Command::new("quality")
+        .about(text(Text::QualityHelp))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("show").about(text(Text::QualityShowHelp)).arg(report()).arg(output(language)),
+        )
+        .subcommand(Command::new("make").about(text(Text::QualityMakeHelp)).arg(output(language)))
+        .subcommand(
+            Command::new("assign")
+                .about(text(Text::QualityAssignHelp))
+                .arg(report().required(true))
+                .arg(name)
+                .arg(output(language)),
+        )
+        .subcommand(
+            Command::new("sign-off")
+                .about(text(Text::QualitySignHelp))
+                .arg(report().required(true))
+                .arg(option("note", "TEXT", text(Text::QualityNoteHelp)))
+                .arg(output(language)),
+        )
 }
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {

@@ -62,10 +62,7 @@ async fn run(matches: &ArgMatches, token: Option<String>, language: Language) ->
             Some(("list", list)) => report::list(&server, list, language).await,
             _ => Ok(()),
         },
-        Some(("contacts", contacts)) => match contacts.subcommand() {
-            Some(("replay", replay)) => contacts::replay(&server, replay, language).await,
-            _ => Ok(()),
-        },
+        Some(("contacts", contacts)) => contacts::run(&server, contacts, language).await,
         Some(("setup", setup)) => setup::setup(&server, setup, language).await,
         Some(("login", login)) => login::login(&server, login, language).await,
         _ => Ok(()),

@@ -212,7 +212,7 @@ impl Contacts {
 }
 
 /// What a merge may change of a contact.
-fn standing(row: &ContactRow) -> Standing {
+pub(crate) fn standing(row: &ContactRow) -> Standing {
     Standing {
         kind: row.kind.clone(),
         stage: row.stage.clone(),

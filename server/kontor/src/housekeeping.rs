@@ -41,6 +41,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             note("key backups", sweep_backups(&app).await);
             note("facts", app.store.submit_bulk(app.contacts.forget_old_told()).await.map(|_| ()));
             note("webhooks", app.flows.trim_news().await);
+            note("quality", app.flows.monthly_quality().await);
             note("notifications", app.flows.sweep_notifications().await);
             note("log", app.store.prune(app.clock.now()).await);
             note("sliding sync", app.store.sweep_sliding(app.clock.now()).await);

@@ -22,6 +22,7 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("contacts", include_str!("../migrations/0014_contacts.sql")),
     ("resolution", include_str!("../migrations/0016_resolution.sql")),
     ("facts", include_str!("../migrations/0017_facts.sql")),
+    ("connectors", include_str!("../migrations/0018_connectors.sql")),
 ];
 
 /// Brings the schema up to date; returns how many migrations were applied.

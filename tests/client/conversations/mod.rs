@@ -4,6 +4,8 @@
 mod api;
 mod backstage;
 mod commands;
+mod crm;
+mod files;
 mod gaps;
 mod kept;
 mod lookup;
@@ -11,6 +13,7 @@ mod merging;
 mod opening;
 mod page;
 mod past;
+mod quality;
 mod queue;
 mod replay;
 mod resolution;

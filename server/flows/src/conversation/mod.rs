@@ -14,6 +14,7 @@ mod facts;
 mod files;
 mod merging;
 mod notes;
+mod quality;
 mod rule;
 mod sweep;
 mod timeline;

@@ -10,12 +10,15 @@ mod bridge;
 mod cards;
 mod channels;
 mod companies;
+mod connectors;
 mod conversations;
 mod facts;
+mod imports;
 mod lookup;
 mod merges;
 mod notes;
 mod past;
+mod quality;
 mod schema;
 mod sorting;
 mod webhooks;
@@ -49,13 +52,14 @@ fn bridge_and_contacts(api: Api) -> Api {
     let api = bridge::routes(api);
     let api = cards::routes(api);
     let api = past::routes(lookup::routes(merges::routes(api)));
-    let api = facts::routes(api);
+    let api = facts::routes(quality::routes(imports::routes(api)));
     let api = sorting::routes(companies::routes(api));
-    notes::routes(arrivals::routes(conversations::routes(api)))
+    connectors::hooks(notes::routes(arrivals::routes(conversations::routes(api))))
 }
 
 fn administration(api: Api) -> Api {
-    sorting::administration(facts::administration(webhooks::routes(channels::routes(api))))
+    let api = connectors::routes(webhooks::routes(channels::routes(api)));
+    sorting::administration(facts::administration(api))
 }
 
 /// The OpenAPI document of everything.
