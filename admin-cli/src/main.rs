@@ -3,6 +3,7 @@
 //! token for the first administrator when that is asked for.
 
 mod api;
+mod channel;
 mod cli;
 mod contacts;
 mod csv;
@@ -61,6 +62,14 @@ async fn run(matches: &ArgMatches, token: Option<String>, language: Language) ->
         Some(("report", report)) => match report.subcommand() {
             Some(("list", list)) => report::list(&server, list, language).await,
             _ => Ok(()),
+        },
+        Some(("channel", channel)) => match channel.subcommand() {
+            Some(("list", list)) => channel::list(&server, list, language).await,
+            Some(("add", add)) => channel::add(&server, add, language).await,
+            Some(("test", test)) => channel::test(&server, test, language).await,
+            Some(("remove", remove)) => channel::remove(&server, remove, language).await,
+            Some((word, named)) => channel::rest(&server, word, named, language).await,
+            None => Ok(()),
         },
         Some(("contacts", contacts)) => match contacts.subcommand() {
             Some(("replay", replay)) => contacts::replay(&server, replay, language).await,

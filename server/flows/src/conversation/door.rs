@@ -128,7 +128,9 @@ impl Flows {
                         self.contacts.note_reopening(chain.change(), &row).await?;
                         row.status = "open".to_owned();
                     }
-                    chain.change().customer_wrote(&row.id, row.identity, self.clock.now());
+                    let now = self.clock.now();
+                    chain.change().customer_wrote(&row.id, row.identity, now);
+                    chain.change().renew_window(&row.id, event.pdu.origin_server_ts.min(now), now);
                     self.tell_of_message(chain, &row, &event, "message.received").await?;
                 }
                 Voice::Staff if reaches_customer(&event) => {

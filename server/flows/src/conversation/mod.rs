@@ -6,6 +6,7 @@
 //! changes. Rules about contacts themselves are the department's.
 
 mod acts;
+pub mod channels;
 pub(crate) mod commands;
 mod door;
 pub(crate) mod entering;
@@ -16,6 +17,7 @@ mod sweep;
 mod versions;
 pub mod webhooks;
 pub(crate) mod widget;
+mod windows;
 
 pub use files::SharedFile;
 pub use notes::Noted;

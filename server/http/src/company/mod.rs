@@ -10,6 +10,7 @@ mod bridge;
 mod cards;
 mod channels;
 mod conversations;
+mod links;
 mod lookup;
 mod merges;
 mod notes;
@@ -44,7 +45,7 @@ pub fn routes(mut routes: Router<Arc<App>>, serve: &BTreeSet<Serve>) -> Router<A
 fn bridge_and_contacts(api: Api) -> Api {
     let api = bridge::routes(api);
     let api = cards::routes(api);
-    let api = lookup::routes(merges::routes(api));
+    let api = links::routes(lookup::routes(merges::routes(api)));
     notes::routes(arrivals::routes(conversations::routes(api)))
 }
 
