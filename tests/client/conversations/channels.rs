@@ -32,6 +32,11 @@ impl Channel {
     }
 }
 
+fn now_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    i64::try_from(now).unwrap()
+}
+
 /// Notices of a kind backstage, oldest first.
 async fn notices(client: &Client, talk: &Talk, kind: &str) -> Vec<String> {
     let all = client.whole_timeline(&talk.backstage).await;
@@ -62,7 +67,7 @@ async fn how_a_channel_is_is_told_once_for_each_change_where_it_matters(server: 
     anna.post(&closed.path("/status"), &json!({ "status": "closed" })).await.ok();
     channel.is(json!({ "state": "connected" })).await;
     assert_eq!(channel.admin.get(&channel.path("")).await.ok()["state"], "connected");
-    channel.is(json!({ "state": "degraded", "since": harness::now_ms() })).await;
+    channel.is(json!({ "state": "degraded", "since": now_ms() })).await;
     let down = json!({ "state": "down", "detail": "No answer at all.", "backlog": 3, "dead": 1 });
     channel.is(down.clone()).await;
     let told = notice(&anna, &talk, CHANNEL, 1).await;
@@ -149,7 +154,7 @@ async fn until_when_answers_are_taken_is_shown_before_anybody_writes(server: Hom
         opening["window_ms"] = json!(window);
         channel.talk_of(&opening).await
     };
-    let (day, now) = (86_400_000, harness::now_ms());
+    let (day, now) = (86_400_000, now_ms());
     let (open, closing, closed) = (limited(day).await, limited(day).await, limited(60_000).await);
     let free = channel.talk(&word()).await;
     channel.says_at(&open, now).await;
@@ -161,8 +166,8 @@ async fn until_when_answers_are_taken_is_shown_before_anybody_writes(server: Hom
     assert!(notice(&anna, &closed, WINDOW, 1).await.contains("Czas na odpowiedź minął"));
     assert_eq!(anna.state(&closed.backstage, WINDOW, "").await.ok()["state"], "closed");
     // A new message opens it again; one more in an open window is no news.
-    channel.says_at(&closed, harness::now_ms()).await;
-    channel.says_at(&open, harness::now_ms()).await;
+    channel.says_at(&closed, now_ms()).await;
+    channel.says_at(&open, now_ms()).await;
     assert!(notice(&anna, &closed, WINDOW, 2).await.contains("Odpowiedzi dotrą"));
     let path = format!("/rooms/{}/send/m.room.message/{}", enc(&open.backstage), word());
     anna.put(&path, &json!({ "msgtype": "m.text", "body": "!karta" })).await.ok();
