@@ -12,6 +12,7 @@ use crate::post::Post;
 use kontor_contacts::health::{self, States};
 use kontor_model::json::event_content;
 use kontor_model::{Code, Draft, Error, Language, Ms, Nid, Result};
+use kontor_rooms::Head;
 use kontor_store::Change;
 use kontor_store::audit::Actor;
 use kontor_store::contacts::channel_state::{self, Affected, StateRow};
@@ -224,8 +225,9 @@ impl Flows {
         let room_id = OwnedRoomId::try_from(room.room_id.as_str()).map_err(Error::internal)?;
         let company = self.company().await?;
         let head = self.rooms.lanes.peek(&room_id).await?;
-        let shown = match head.get(&kind.into(), "") {
-            Some(entry) => self.content_of(company.user, entry.nid).await?,
+        let seen = head.get(&kind.into(), "").map(|entry| entry.nid);
+        let shown = match seen {
+            Some(event) => self.content_of(company.user, event).await?,
             None => None,
         };
         if shown.as_ref() == Some(&content) || (shown.is_none() && usual) {
@@ -237,7 +239,12 @@ impl Flows {
             Draft::state(kind, "", object(&content)?, company.user_id.clone(), now),
             Draft::message("m.room.message", object(&notice)?, company.user_id.clone(), now),
         ];
-        self.post(&room_id, Post { drafts, ..Post::default() }).await.map(drop)
+        // Of two who tell it at the same moment the second tells nothing.
+        let decide = |head: &Head| {
+            let same = head.get(&kind.into(), "").map(|entry| entry.nid) == seen;
+            Ok(if same { drafts.clone() } else { Vec::new() })
+        };
+        self.post(&room_id, Post { decide: Some(&decide), ..Post::default() }).await.map(drop)
     }
 
     async fn content_of(&self, company: Nid, event: Nid) -> Result<Option<Value>> {
