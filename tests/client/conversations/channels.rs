@@ -168,7 +168,8 @@ async fn until_when_answers_are_taken_is_shown_before_anybody_writes(server: Hom
     // A new message opens it again; one more in an open window is no news.
     channel.says_at(&closed, now_ms()).await;
     channel.says_at(&open, now_ms()).await;
-    assert!(notice(&anna, &closed, WINDOW, 2).await.contains("Odpowiedzi dotrą"));
+    let told = notice(&anna, &closed, WINDOW, 2).await;
+    assert!(told.contains("Odpowiedzi dotrą"), "{told}: {:?}", notices(&anna, &closed, WINDOW).await);
     let path = format!("/rooms/{}/send/m.room.message/{}", enc(&open.backstage), word());
     anna.put(&path, &json!({ "msgtype": "m.text", "body": "!karta" })).await.ok();
     let told = anna.whole_timeline(&open.backstage).await;

@@ -227,7 +227,11 @@ impl Flows {
         let head = self.rooms.lanes.peek(&room_id).await?;
         let seen = head.get(&kind.into(), "").map(|entry| entry.nid);
         let shown = match seen {
-            Some(event) => self.content_of(company.user, event).await?,
+            Some(event) => match self.content_of(company.user, event).await? {
+                // It is on its way to the disk: somebody else tells it at this moment.
+                None => return Ok(()),
+                shown => shown,
+            },
             None => None,
         };
         if shown.as_ref() == Some(&content) || (shown.is_none() && usual) {

@@ -226,6 +226,9 @@ impl Inner {
                 let mut message = self.base(place, target, item);
                 message["edit_date"] = json!(self.now() / 1000);
                 message["text"] = item["text"].clone();
+                if let Some(chat) = self.chats.get_mut(&place.key) {
+                    chat.messages.insert(target, message.clone());
+                }
                 self.tell(if place.business { "edited_business_message" } else { "edited_message" }, message)
             }
             "delete" => {
