@@ -125,6 +125,18 @@ pub fn without_quotation(body: &str, answers: bool) -> &str {
     rest.trim_start_matches('\n')
 }
 
+/// Words by which employees ask a customer for the telephone number, in the customer's room: the bridge of a network
+/// that can prove it makes a button of them.
+const ASK_PHONE: [&str; 3] = ["phone", "telefon", "телефон"];
+/// Networks that can.
+const PROVE_PHONES: [&str; 1] = ["telegram"];
+
+/// Whether an order is for the bridge of a network of this kind, and belongs into the customer's room.
+pub fn is_for_bridge(order: &Order<'_>, kind: &str) -> bool {
+    let word = fold(order.word.trim_end_matches([':', '.', ',']));
+    PROVE_PHONES.contains(&kind) && ASK_PHONE.iter().any(|known| fold(known) == word)
+}
+
 /// Reads a command: a text that begins with `!` and a letter.
 pub fn read(body: &str) -> Option<Order<'_>> {
     let said = body.trim().strip_prefix('!')?;

@@ -3,6 +3,7 @@
 
 mod api;
 mod backstage;
+mod channels;
 mod commands;
 mod crm;
 mod files;

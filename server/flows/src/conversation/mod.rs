@@ -7,6 +7,7 @@
 
 mod acts;
 mod asking;
+pub mod channels;
 pub(crate) mod commands;
 mod door;
 pub(crate) mod entering;
@@ -21,6 +22,7 @@ mod timeline;
 mod versions;
 pub mod webhooks;
 pub(crate) mod widget;
+mod windows;
 
 pub use files::SharedFile;
 pub use notes::Noted;

@@ -14,6 +14,7 @@ mod connectors;
 mod conversations;
 mod facts;
 mod imports;
+mod links;
 mod lookup;
 mod merges;
 mod notes;
@@ -54,7 +55,8 @@ fn bridge_and_contacts(api: Api) -> Api {
     let api = past::routes(lookup::routes(merges::routes(api)));
     let api = facts::routes(quality::routes(imports::routes(api)));
     let api = sorting::routes(companies::routes(api));
-    connectors::hooks(notes::routes(arrivals::routes(conversations::routes(api))))
+    let api = connectors::hooks(links::routes(api));
+    notes::routes(arrivals::routes(conversations::routes(api)))
 }
 
 fn administration(api: Api) -> Api {

@@ -1,6 +1,7 @@
 //! Rows of the department of contacts.
 
 pub mod cards;
+pub mod channel_state;
 pub mod channels;
 pub mod companies;
 pub mod conversations;
@@ -8,6 +9,7 @@ pub mod crm;
 pub mod facts;
 pub mod identities;
 pub mod imports;
+pub mod link_codes;
 pub mod links;
 pub mod lookups;
 pub mod merges;
@@ -23,6 +25,7 @@ pub mod tags;
 pub mod versions;
 pub mod webhooks;
 pub mod widgets;
+pub mod windows;
 
 #[cfg(test)]
 mod tests;

@@ -17,17 +17,19 @@ pub struct Users {
     pub keys: Vec<(String, String, i64, bool)>,
 }
 
-/// What is known of the contacts of `m`, six columns.
+/// What is known of the contacts of `m`, six columns. `CROSS JOIN` holds SQLite to this order: it cannot know that `m`
+/// is short, and would read the other table whole.
 macro_rules! traits {
     () => {
         "SELECT 0 AS c1, m.whole AS c2, n.shown AS c3, '' AS c4, 0 AS c5, 0 AS c6 FROM m \
-         JOIN contact_name n ON n.contact_id = m.contact_id \
+         CROSS JOIN contact_name n WHERE n.contact_id = m.contact_id \
          UNION ALL SELECT 1, m.whole, v.place, v.external_id, 0, 0 FROM m \
-         JOIN contact_voice v ON v.contact_id = m.contact_id WHERE v.single = 1 \
-         UNION ALL SELECT 2, m.whole, t.stage, '', t.created_ts, 0 FROM m JOIN contact t ON t.contact_id = m.whole \
-         WHERE m.whole = m.contact_id \
+         CROSS JOIN contact_voice v WHERE v.contact_id = m.contact_id AND v.single = 1 \
+         UNION ALL SELECT 2, m.whole, t.stage, '', t.created_ts, 0 FROM m CROSS JOIN contact t \
+         WHERE t.contact_id = m.whole AND m.whole = m.contact_id \
          UNION ALL SELECT 3, m.whole, coalesce(t.redirect_to, t.contact_id), '', 0, 0 FROM m \
-         JOIN contact_other o ON o.contact_id = m.contact_id JOIN contact t ON t.contact_id = o.other_id"
+         CROSS JOIN contact_other o CROSS JOIN contact t \
+         WHERE o.contact_id = m.contact_id AND t.contact_id = o.other_id"
     };
 }
 
@@ -54,7 +56,7 @@ pub async fn users<S: Source>(
          WHERE c.kind = 'email' AND c.key IN TEXT_SET($4) ORDER BY c.contact_id LIMIT 300) e), \
          w AS (SELECT DISTINCT c2 AS whole FROM u), \
          m AS (SELECT whole AS contact_id, whole FROM w UNION ALL \
-         SELECT c.contact_id, w.whole FROM w JOIN contact c ON c.redirect_to = w.whole) \
+         SELECT c.contact_id, w.whole FROM w CROSS JOIN contact c WHERE c.redirect_to = w.whole) \
          SELECT c1, c2, c3, c4, c5, c6 FROM u UNION ALL \
          SELECT 12, '', kind, key, version, contested FROM contact_key \
          WHERE (kind = 'phone' AND key IN TEXT_SET($3)) OR (kind = 'email' AND key IN TEXT_SET($4)) \
@@ -115,8 +117,8 @@ pub async fn traits<S: Source>(source: &mut S, contacts: &[&str]) -> Result<Vec<
         "WITH m AS (SELECT contact_id, contact_id AS whole FROM contact WHERE contact_id IN TEXT_SET($1) \
          UNION ALL SELECT contact_id, redirect_to FROM contact WHERE redirect_to IN TEXT_SET($1)) ",
         traits!(),
-        " UNION ALL SELECT 4, m.whole, c.kind, c.key, 0, 0 FROM m JOIN claim c ON c.contact_id = m.contact_id \
-         WHERE c.kind IN ('phone', 'email')"
+        " UNION ALL SELECT 4, m.whole, c.kind, c.key, 0, 0 FROM m CROSS JOIN claim c WHERE c.contact_id = m.contact_id \
+         AND c.kind IN ('phone', 'email')"
     );
     let rows = source.packed(sql, 6, vec![text_set(contacts)]).await?;
     rows.iter().map(read_trait).collect()
