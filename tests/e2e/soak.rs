@@ -117,7 +117,7 @@ fn flat(what: &str, megabytes: &[f64]) {
 impl House {
     /// Some of those who wrote are answered.
     async fn answer(&self, book: &mut Book, minute: usize, size: &Size) {
-        if minute % 4 == 0 || book.rooms.len() < size.answered {
+        if minute.is_multiple_of(4) || book.rooms.len() < size.answered {
             self.find_rooms(book).await;
         }
         let rooms = book.rooms.clone();
