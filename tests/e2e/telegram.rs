@@ -17,7 +17,7 @@ on_each_database!(
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The emulated Telegram; it ends with its standard input.
-struct Telegram {
+pub(super) struct Telegram {
     process: Child,
     _input: ChildStdin,
     url: String,
@@ -45,12 +45,12 @@ impl Telegram {
         Self { _input: input, url: url.to_owned(), token: token.to_owned(), client, process }
     }
 
-    async fn control(&self, what: &str, body: &Value) -> Value {
+    pub async fn control(&self, what: &str, body: &Value) -> Value {
         let answer = self.client.post(format!("{}/_emu/{what}", self.url)).json(body).send().await;
         answer.expect("it answers").json().await.expect("JSON")
     }
 
-    async fn writes(&self, who: &str, id: &str, text: &str) {
+    pub async fn writes(&self, who: &str, id: &str, text: &str) {
         self.control("inject", &json!({ "id": id, "box": who, "type": "text", "text": text })).await;
     }
 
@@ -70,16 +70,16 @@ impl Drop for Telegram {
     }
 }
 
-struct House {
-    telegram: Telegram,
-    server: Server,
-    bridge: Bridge,
-    anna: Client,
-    admin: Client,
+pub(super) struct House {
+    pub telegram: Telegram,
+    pub server: Server,
+    pub bridge: Bridge,
+    pub anna: Client,
+    pub admin: Client,
 }
 
 impl House {
-    async fn open(db: Db) -> Self {
+    pub async fn open(db: Db) -> Self {
         let telegram = Telegram::start();
         let server = Server::start(db);
         let homeserver = server.homeserver();
@@ -90,7 +90,7 @@ impl House {
     }
 
     /// The room of the only conversation, once there is one that Anna is in.
-    async fn room(&self) -> String {
+    pub async fn room(&self) -> String {
         let began = Instant::now();
         loop {
             let all = self.admin.get("/_kontor/contacts/v1/conversations?limit=100").await.ok();
@@ -121,7 +121,7 @@ impl House {
         theirs.filter_map(|event| event["content"]["body"].as_str().map(str::to_owned)).collect()
     }
 
-    async fn says(&self, room: &str, txn: &str, text: &str) {
+    pub async fn says(&self, room: &str, txn: &str, text: &str) {
         let path = format!("/rooms/{}/send/m.room.message/{txn}", enc(room));
         let began = Instant::now();
         let content = json!({ "msgtype": "m.text", "body": text });
@@ -203,7 +203,7 @@ impl House {
 /// `kontorctl` in an administrator's name: what it says, or what it complains of.
 fn kontorctl(house: &House, words: &[&str]) -> Result<String, String> {
     let mut command = Command::new(harness::program("kontorctl"));
-    command.args(["--url", &house.server.homeserver().base_url(), "--lang", "en"]).args(words);
+    command.args(["--url", house.server.homeserver().base_url(), "--lang", "en"]).args(words);
     let done = command.env("KONTORCTL_TOKEN", house.admin.token()).output().expect("it runs");
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if done.status.success() { Ok(said(&done.stdout)) } else { Err(said(&done.stderr)) }
@@ -268,7 +268,7 @@ async fn a_channel_is_added_tested_paused_and_removed_from_a_terminal(db: Db) {
 
 impl House {
     /// Waits until something is so.
-    async fn until(&self, what: &str, so: impl AsyncFn() -> bool) {
+    pub async fn until(&self, what: &str, so: impl AsyncFn() -> bool) {
         let began = Instant::now();
         while !so().await {
             assert!(began.elapsed() < PATIENCE, "never: {what}");

@@ -37,10 +37,30 @@ impl Shared {
                 let name = body["box"].as_str().unwrap_or_default().to_owned();
                 Said::ok(self.lock().chat_shown(&name))
             }
+            "sent_after" => {
+                let after = usize::try_from(body["after"].as_i64().unwrap_or(0)).unwrap_or(0);
+                Said::ok(json!({ "events": self.sent_after(after).await }))
+            }
             "pending" => Said::ok(json!({ "pending": self.lock().updates.len() })),
             "calls" => Said::ok(json!({ "calls": self.lock().calls })),
             _ => Said::Json(404, json!({})),
         }
+    }
+
+    /// What was sent after so many, numbered; waits for it a while.
+    async fn sent_after(&self, after: usize) -> Vec<Value> {
+        for _ in 0..5000 {
+            let new: Vec<Value> = {
+                let inner = self.lock();
+                let new = inner.sent.iter().enumerate().skip(after);
+                new.map(|(index, sent)| json!({ "seq": index + 1, "text": sent["text"].as_str().unwrap_or_default() })).collect()
+            };
+            if !new.is_empty() {
+                return new;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        Vec::new()
     }
 
     pub fn setup(&self, body: &Value) {
