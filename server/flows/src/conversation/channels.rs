@@ -86,8 +86,11 @@ impl Flows {
 
     async fn channel_round(&self) -> Result<()> {
         let now = self.clock.now();
-        let rows = channels::all(&mut self.store.reader()).await?;
-        let states = channel_state::all(&mut self.store.reader()).await?;
+        // In one moment: a channel that was just made is none that was removed.
+        let (rows, states) = {
+            let mut snapshot = self.store.snapshot().await?;
+            (channels::all(&mut snapshot).await?, channel_state::all(&mut snapshot).await?)
+        };
         for row in &rows {
             let state = states.iter().find(|state| state.channel == row.id);
             self.note_channel(row, state, now).await?;
@@ -98,8 +101,8 @@ impl Flows {
         for _ in 0..STEPS {
             let walks = channel_state::all(&mut self.store.reader()).await?;
             let Some(walk) = walks.into_iter().find(|state| state.walk.is_some()) else { return Ok(()) };
-            let row = rows.iter().find(|row| row.id == walk.channel);
-            self.walk_channel(&walk, row).await?;
+            let row = channels::by_id(&mut self.store.reader(), &walk.channel).await?;
+            self.walk_channel(&walk, row.as_ref()).await?;
         }
         Ok(())
     }

@@ -102,6 +102,9 @@ impl Flows {
         words: &str,
         limit: usize,
     ) -> Result<Vec<Passed>> {
+        if words.trim().is_empty() {
+            return Err(Error::invalid_param("Which words? q must not be empty."));
+        }
         let contact = self.contacts.now_of(reader(by)?, contact).await?;
         let rows = conversations::of_contact(&mut self.store.reader(), &contact).await?;
         let rooms = rows.iter().flat_map(|row| [row.room_id.clone(), row.backstage_id.clone()]).collect();

@@ -1,5 +1,5 @@
 //! What one arrival costs among many contacts: CPU of the whole process, on SQLite, for arrivals of several
-//! kinds. `cargo run --release -p kontor-contacts --example arrival_cost [CONTACTS]` prints a table and fails
+//! kinds. `cargo run --release -p kontor-bench --example arrival_cost [CONTACTS]` prints a table and fails
 //! when the resolver takes more than it may: 100 µs usually, 2 ms in 99 of 100 cases.
 
 use kontor_contacts::Contacts;
