@@ -25,6 +25,8 @@ pub const STAGES: [&str; 3] = ["visitor", "lead", "customer"];
 pub const VISIBILITIES: [&str; 3] = ["owner", "team", "all"];
 /// What an employee typed.
 const EMPLOYEE: &str = "employee";
+/// What a network says.
+const NETWORK: &str = "network";
 /// Longest value, bytes.
 const LONGEST: usize = 500;
 
@@ -55,9 +57,11 @@ impl Card {
 }
 
 /// Of each field the value that is shown: what a person of the company set comes before what is more
-/// believable, and of equally good ones the newer.
+/// believable, and of equally good ones the newer. What somebody calls themselves in a network, which may be a
+/// nickname, stands behind any name that they gave.
 pub fn chosen(values: Vec<FieldRow>) -> BTreeMap<String, FieldRow> {
-    let rank = |value: &FieldRow| (value.source == EMPLOYEE, value.trust, value.ts);
+    let nickname = |value: &FieldRow| value.field == "display_name" && value.source == NETWORK;
+    let rank = |value: &FieldRow| (value.source == EMPLOYEE, !nickname(value), value.trust, value.ts);
     let mut best: BTreeMap<String, FieldRow> = BTreeMap::new();
     for value in values {
         match best.get(&value.field) {
@@ -248,6 +252,17 @@ mod tests {
         assert_eq!(shown(vec![value("shop", "1", 3, 9), value("employee", "2", 0, 1)]), "2");
         assert_eq!(shown(vec![value("form", "1", 0, 9), value("network", "2", 2, 1)]), "2");
         assert_eq!(shown(vec![value("form", "1", 0, 9), value("customer", "2", 0, 10)]), "2");
+    }
+
+    #[test]
+    fn a_nickname_stands_behind_any_name_that_was_given() {
+        let name = |source: &str, text: &str, trust| FieldRow {
+            field: "display_name".to_owned(),
+            ..value(source, text, trust, 1)
+        };
+        let shown = |values: Vec<FieldRow>| chosen(values).remove("display_name").unwrap().value;
+        assert_eq!(shown(vec![name("network", "kvitka", 2), name("form", "Oksana", 0)]), "Oksana");
+        assert_eq!(shown(vec![name("network", "kvitka", 2)]), "kvitka");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod queue;
 mod replay;
 mod resolution;
 mod size;
+mod story;
 mod suggesting;
 pub(crate) mod support;
 mod webhooks;

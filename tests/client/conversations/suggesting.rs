@@ -17,7 +17,7 @@ const CONTACTS: &str = "/_kontor/contacts/v1/contacts";
 const WEIGH: &str = "/_kontor/contacts/v1/suggestions/weigh";
 
 /// A name that nobody else has, nor one like it.
-fn name() -> String {
+pub(super) fn name() -> String {
     let seed = word().bytes().fold(14_695_981_039_346_656_037_u64, |sum, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(1_099_511_628_211)
     });
@@ -38,12 +38,12 @@ async fn talk_called(channel: &Channel, name: &str) -> Talk {
 }
 
 /// Weighs all that changed, and lets those be told who are to be.
-async fn weigh(admin: &Client) {
+pub(super) async fn weigh(admin: &Client) {
     while admin.post(WEIGH, &json!({})).await.ok()["more"] == true {}
 }
 
 /// The messages of a backstage room that show somebody.
-async fn shown(client: &Client, room: &str) -> Vec<Value> {
+pub(super) async fn shown(client: &Client, room: &str) -> Vec<Value> {
     let timeline = client.whole_timeline(room).await;
     let shows = |event: &Value| {
         let body = event["content"]["body"].as_str().unwrap_or_default();
@@ -66,12 +66,12 @@ async fn answer_to(client: &Client, room: &str, event: &str) -> String {
     text(&eventually("an answer", answer).await["content"]["body"])
 }
 
-async fn said(client: &Client, talk: &Talk, body: &str) -> String {
+pub(super) async fn said(client: &Client, talk: &Talk, body: &str) -> String {
     let event = client.text(&talk.backstage, body).await;
     answer_to(client, &talk.backstage, &event).await
 }
 
-async fn react(client: &Client, room: &str, event: &str, key: &str) {
+pub(super) async fn react(client: &Client, room: &str, event: &str, key: &str) {
     let content = json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": event, "key": key } });
     let path = format!("/rooms/{}/send/m.reaction/{}", enc(room), word());
     client.put(&path, &content).await.ok();
