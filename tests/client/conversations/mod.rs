@@ -13,6 +13,6 @@ mod page;
 mod queue;
 mod replay;
 mod resolution;
-mod size;
+pub(crate) mod size;
 pub(crate) mod support;
 mod webhooks;

@@ -161,9 +161,9 @@ async fn what_is_told_twice_is_taken_once_and_older_words_replace_no_newer_ones(
 
 /// A recorded body.
 fn recorded(name: &str) -> Value {
-    let all: Value =
+    let all: Result<Value, _> =
         serde_json::from_str(include_str!("../../../server/contacts/src/shop/testdata/shop.json"));
-    all.as_ref().unwrap()[name].clone()
+    all.unwrap()[name].clone()
 }
 
 async fn woocommerce_and_shopify_tell_in_their_own_words(server: Homeserver) {
