@@ -29,6 +29,7 @@ pub fn command(language: Language) -> Command {
         .subcommand(user(language))
         .subcommand(notice(language))
         .subcommand(contacts(language))
+        .subcommand(channel(language))
         .subcommand(
             Command::new("report")
                 .about(text(Text::ReportHelp))
@@ -114,11 +115,92 @@ fn contacts(language: Language) -> Command {
         .arg(Arg::new("events").value_name("EVENTS").required(true).help(text(Text::EventsHelp)))
         .arg(option("predictions", "FILE", text(Text::PredictionsHelp)))
         .arg(option("suggestions", "FILE", text(Text::SuggestionsHelp)));
+    let import = Command::new("import")
+        .about(text(Text::ImportHelp))
+        .arg(Arg::new("file").value_name("FILE").required(true).help(text(Text::ImportFileHelp)))
+        .arg(flag("dry-run", text(Text::DryRunHelp)))
+        .arg(flag("attach", text(Text::AttachHelp)))
+        .arg(option("mapping", "FILE", text(Text::MappingHelp)))
+        .arg(option("rejected", "FILE", text(Text::RejectedHelp)))
+        .arg(option("import-id", "NAME", text(Text::ImportIdHelp)));
+    let export = Command::new("export")
+        .about(text(Text::ExportHelp))
+        .arg(
+            option("format", "FORM", text(Text::OutputHelp))
+                .value_parser(["csv", "vcf", "jsonl"])
+                .default_value("csv"),
+        )
+        .arg(option("to", "FILE", text(Text::ExportToHelp)));
     Command::new("contacts")
         .about(text(Text::ContactsHelp))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(replay)
+        .subcommands([replay, import, export, quality(language)])
+}
+
+fn quality(language: Language) -> Command {
+    let text = |text: Text| text.of(language);
+    let report = || Arg::new("report").value_name("REPORT").help(text(Text::ReportIdHelp));
+    let name = Arg::new("name").value_name("NAME").required(true).help(text(Text::NameHelp));
+    Command::new("quality")
+        .about(text(Text::QualityHelp))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("show").about(text(Text::QualityShowHelp)).arg(report()).arg(output(language)),
+        )
+        .subcommand(Command::new("make").about(text(Text::QualityMakeHelp)).arg(output(language)))
+        .subcommand(
+            Command::new("assign")
+                .about(text(Text::QualityAssignHelp))
+                .arg(report().required(true))
+                .arg(name)
+                .arg(output(language)),
+        )
+        .subcommand(
+            Command::new("sign-off")
+                .about(text(Text::QualitySignHelp))
+                .arg(report().required(true))
+                .arg(option("note", "TEXT", text(Text::QualityNoteHelp)))
+                .arg(output(language)),
+        )
+}
+
+fn channel(language: Language) -> Command {
+    let text = |text: Text| text.of(language);
+    let one = |name: &'static str, help: Text| {
+        let id = Arg::new("id").value_name("CHANNEL").required(true).help(text(Text::ChannelIdHelp));
+        Command::new(name).about(text(help)).arg(id)
+    };
+    let add = Command::new("add")
+        .about(text(Text::ChannelAddHelp))
+        .arg(
+            Arg::new("kind")
+                .value_name("KIND")
+                .required(true)
+                .help(text(Text::ChannelKindHelp))
+                .value_parser(["telegram", "webchat"]),
+        )
+        .arg(option("id", "CHANNEL", text(Text::ChannelIdHelp)))
+        .arg(option("title", "TEXT", text(Text::ChannelTitleHelp)))
+        .arg(option("member", "USER", text(Text::ChannelMemberHelp)).action(ArgAction::Append).required(true))
+        .arg(option("bridge-url", "URL", text(Text::BridgeUrlHelp)).default_value("http://127.0.0.1:8009"))
+        .arg(
+            option("channel-language", "LANG", text(Text::ChannelLanguageHelp))
+                .value_parser(["pl", "uk", "en"])
+                .default_value("pl"),
+        )
+        .arg(option("registration", "FILE", text(Text::RegistrationHelp)).default_value("registration.json"));
+    Command::new("channel")
+        .about(text(Text::ChannelHelp))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("list").about(text(Text::ChannelListHelp)).arg(output(language)))
+        .subcommand(add)
+        .subcommand(one("test", Text::ChannelTestHelp))
+        .subcommand(one("pause", Text::ChannelPauseHelp))
+        .subcommand(one("resume", Text::ChannelResumeHelp))
+        .subcommand(one("remove", Text::ChannelRemoveHelp))
 }
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {

@@ -29,7 +29,7 @@ struct Report {
 }
 
 /// What a person wrote, on one line and without signs that a terminal would obey.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 

@@ -48,6 +48,180 @@ texts! {
         pl: "Token dostępu administratora jest czytany ze zmiennej środowiskowej KONTORCTL_TOKEN.\nKody wyjścia: 0 wykonano, 1 inny błąd, 2 złe użycie, 3 nie znaleziono, 4 odmowa, 5 konflikt, 6 wykonano częściowo.",
         uk: "Токен доступу адміністратора читається зі змінної середовища KONTORCTL_TOKEN.\nКоди виходу: 0 виконано, 1 інша помилка, 2 хибне використання, 3 не знайдено, 4 відмова, 5 конфлікт, 6 виконано частково.",
     }
+    /// Help of `channel`.
+    ChannelHelp {
+        en: "Channels: the company's accounts in networks, and whether they work",
+        pl: "Kanały: konta firmy w sieciach i to, czy działają",
+        uk: "Канали: акаунти компанії в мережах і чи вони працюють",
+    }
+    /// Help of `channel list`.
+    ChannelListHelp {
+        en: "List channels and how they are",
+        pl: "Wypisz kanały i ich stan",
+        uk: "Показати канали та їхній стан",
+    }
+    /// Help of `channel add`.
+    ChannelAddHelp {
+        en: "Register a channel with its bridge, and say what comes next",
+        pl: "Zarejestruj kanał z jego mostem i powiedz, co dalej",
+        uk: "Зареєструвати канал із його мостом і сказати, що далі",
+    }
+    /// Help of the kind.
+    ChannelKindHelp {
+        en: "The network",
+        pl: "Sieć",
+        uk: "Мережа",
+    }
+    /// Help of the channel's name.
+    ChannelIdHelp {
+        en: "Name of the channel for machines, such as telegram",
+        pl: "Nazwa kanału dla maszyn, na przykład telegram",
+        uk: "Назва каналу для машин, наприклад telegram",
+    }
+    /// Help of `--title`.
+    ChannelTitleHelp {
+        en: "What people call it",
+        pl: "Jak nazywają go ludzie",
+        uk: "Як його називають люди",
+    }
+    /// Help of `--member`.
+    ChannelMemberHelp {
+        en: "Who answers there, a user id; may be given several times",
+        pl: "Kto tam odpowiada, identyfikator użytkownika; można podać kilka razy",
+        uk: "Хто там відповідає, ідентифікатор користувача; можна вказати кілька разів",
+    }
+    /// Help of `--bridge-url`.
+    BridgeUrlHelp {
+        en: "Where the server reaches the bridge",
+        pl: "Gdzie serwer znajdzie most",
+        uk: "Де сервер знайде міст",
+    }
+    /// Help of `--channel-language`.
+    ChannelLanguageHelp {
+        en: "Language of notices where the customer's is not known",
+        pl: "Język powiadomień, gdy język klienta nie jest znany",
+        uk: "Мова сповіщень, якщо мова клієнта невідома",
+    }
+    /// Help of `--registration`.
+    RegistrationHelp {
+        en: "New file for the bridge's tokens; its place is the bridge's data folder",
+        pl: "Nowy plik z tokenami mostu; jego miejsce jest w katalogu danych mostu",
+        uk: "Новий файл із токенами мосту; його місце в теці даних мосту",
+    }
+    /// Help of `channel test`.
+    ChannelTestHelp {
+        en: "Ask the network whether the channel's access works",
+        pl: "Zapytaj sieć, czy dostęp kanału działa",
+        uk: "Запитати мережу, чи працює доступ каналу",
+    }
+    /// Help of `channel pause`.
+    ChannelPauseHelp {
+        en: "Let a channel rest: nothing is lost, everything waits",
+        pl: "Wstrzymaj kanał: nic nie ginie, wszystko czeka",
+        uk: "Призупинити канал: ніщо не губиться, усе чекає",
+    }
+    /// Help of `channel resume`.
+    ChannelResumeHelp {
+        en: "Let a paused channel go on",
+        pl: "Wznów wstrzymany kanał",
+        uk: "Відновити призупинений канал",
+    }
+    /// Help of `channel remove`.
+    ChannelRemoveHelp {
+        en: "Remove a channel; its conversations stay",
+        pl: "Usuń kanał; jego rozmowy zostają",
+        uk: "Вилучити канал; його розмови лишаються",
+    }
+    /// There are none.
+    NoChannels {
+        en: "There are no channels yet. `kontorctl channel add` makes one.",
+        pl: "Nie ma jeszcze kanałów. `kontorctl channel add` zakłada kanał.",
+        uk: "Каналів ще немає. `kontorctl channel add` створює канал.",
+    }
+    /// A channel was added.
+    ChannelAdded {
+        en: "The channel {id} is registered. What comes next:\n  1. Put {file} into the bridge's data folder as registration.json. It holds the bridge's tokens: keep it secret.\n  2. kontor generate-config {kind} > {kind}.toml, and set what it asks for.\n  3. kontor bridge {kind} --config {kind}.toml\n  4. kontorctl channel test {id}",
+        pl: "Kanał {id} jest zarejestrowany. Co dalej:\n  1. Umieść {file} w katalogu danych mostu jako registration.json. Są w nim tokeny mostu: trzymaj go w tajemnicy.\n  2. kontor generate-config {kind} > {kind}.toml i ustaw, o co prosi.\n  3. kontor bridge {kind} --config {kind}.toml\n  4. kontorctl channel test {id}",
+        uk: "Канал {id} зареєстровано. Що далі:\n  1. Покладіть {file} у теку даних мосту під назвою registration.json. У ньому токени мосту: тримайте його в таємниці.\n  2. kontor generate-config {kind} > {kind}.toml і задайте те, про що він просить.\n  3. kontor bridge {kind} --config {kind}.toml\n  4. kontorctl channel test {id}",
+    }
+    /// A channel was paused.
+    ChannelPaused {
+        en: "The channel {id} is paused. Whatever comes and goes waits; `kontorctl channel resume {id}` lets it go on.",
+        pl: "Kanał {id} jest wstrzymany. Wszystko, co przychodzi i wychodzi, czeka; `kontorctl channel resume {id}` go wznawia.",
+        uk: "Канал {id} призупинено. Усе, що надходить і надсилається, чекає; `kontorctl channel resume {id}` відновлює його.",
+    }
+    /// A channel goes on.
+    ChannelResumed {
+        en: "The channel {id} goes on; what waited is delivered.",
+        pl: "Kanał {id} działa dalej; to, co czekało, jest dostarczane.",
+        uk: "Канал {id} працює далі; те, що чекало, доставляється.",
+    }
+    /// The bridge was not reached.
+    BridgeAway {
+        en: "Its bridge does not answer ({error}) and will hear of it when it comes back.",
+        pl: "Jego most nie odpowiada ({error}) i dowie się o tym po powrocie.",
+        uk: "Його міст не відповідає ({error}) і дізнається про це, коли повернеться.",
+    }
+    /// A channel was removed.
+    ChannelRemoved {
+        en: "The channel {id} was removed, and its bridge with its tokens. Conversations and cards stay. End the bridge's process.",
+        pl: "Kanał {id} został usunięty wraz z mostem i jego tokenami. Rozmowy i karty zostają. Zakończ proces mostu.",
+        uk: "Канал {id} вилучено разом із мостом і його токенами. Розмови та картки лишаються. Завершіть процес мосту.",
+    }
+    /// A channel was removed, its service stays.
+    ChannelRemovedServiceStays {
+        en: "The channel {id} was removed. Conversations and cards stay. Its application service {service} stands in a file of the server's: take it out there.",
+        pl: "Kanał {id} został usunięty. Rozmowy i karty zostają. Jego usługa {service} jest w pliku serwera: usuń ją stamtąd.",
+        uk: "Канал {id} вилучено. Розмови та картки лишаються. Його служба {service} записана у файлі сервера: приберіть її звідти.",
+    }
+    /// A state.
+    StateConnected {
+        en: "connected",
+        pl: "połączony",
+        uk: "під'єднано",
+    }
+    /// A state.
+    StateDegraded {
+        en: "degraded",
+        pl: "działa słabo",
+        uk: "працює погано",
+    }
+    /// A state.
+    StateNoTraffic {
+        en: "no traffic",
+        pl: "brak ruchu",
+        uk: "немає трафіку",
+    }
+    /// A state.
+    StateBadCredentials {
+        en: "bad credentials",
+        pl: "zły dostęp",
+        uk: "хибний доступ",
+    }
+    /// A state.
+    StateDown {
+        en: "down",
+        pl: "brak połączenia",
+        uk: "немає зв'язку",
+    }
+    /// A state.
+    StateSilent {
+        en: "bridge does not run",
+        pl: "most nie działa",
+        uk: "міст не працює",
+    }
+    /// A state.
+    StatePaused {
+        en: "paused",
+        pl: "wstrzymany",
+        uk: "призупинено",
+    }
+    /// A state.
+    StateUnknown {
+        en: "never heard of",
+        pl: "jeszcze nieznany",
+        uk: "ще невідомо",
+    }
     /// Help of `contacts`.
     ContactsHelp {
         en: "Contacts: customers and whose messages are whose",
@@ -84,6 +258,188 @@ texts! {
         pl: "Przekazano zdarzenia: {events}; pary kontaktów, które mogą być jednym: {suggestions}.",
         uk: "Передано подій: {events}; пар контактів, які можуть бути одним: {suggestions}.",
     }
+    /// Help of `contacts import`.
+    ImportHelp {
+        en: "Takes contacts out of a file; the same command again goes on where it stopped",
+        pl: "Wczytuje kontakty z pliku; to samo polecenie ponownie rusza tam, gdzie przerwano",
+        uk: "Бере контакти з файлу; та сама команда ще раз продовжує з місця, де зупинилася",
+    }
+    /// Help of the file.
+    ImportFileHelp {
+        en: "CSV with a first line of column names, or vCards (.vcf) of version 3.0 or 4.0",
+        pl: "CSV z nazwami kolumn w pierwszym wierszu albo wizytówki (.vcf) w wersji 3.0 lub 4.0",
+        uk: "CSV із назвами стовпців у першому рядку або візитки (.vcf) версії 3.0 чи 4.0",
+    }
+    /// Help of `--dry-run`.
+    DryRunHelp {
+        en: "Write nothing; say what would become of the rows",
+        pl: "Niczego nie zapisuj; powiedz, co stałoby się z wierszami",
+        uk: "Нічого не записувати; сказати, що сталося б із рядками",
+    }
+    /// Help of `--attach`.
+    AttachHelp {
+        en: "Add a row to the contact that holds its number or address, where that is certain",
+        pl: "Dołącz wiersz do kontaktu, który ma jego numer lub adres, jeśli to pewne",
+        uk: "Додати рядок до контакту, який має його номер чи адресу, якщо це певно",
+    }
+    /// Help of `--mapping`.
+    MappingHelp {
+        en: "JSON file that says which column is what",
+        pl: "Plik JSON, który mówi, która kolumna jest czym",
+        uk: "Файл JSON, що каже, який стовпець чим є",
+    }
+    /// Help of `--rejected`.
+    RejectedHelp {
+        en: "Where to write the rows that were not taken, with the reasons",
+        pl: "Gdzie zapisać wiersze, których nie przyjęto, z powodami",
+        uk: "Куди записати неприйняті рядки з причинами",
+    }
+    /// Help of `--import-id`.
+    ImportIdHelp {
+        en: "Name of the import: each of its rows is taken once; by default a digest of the file",
+        pl: "Nazwa importu: każdy jego wiersz przyjmowany jest raz; domyślnie skrót pliku",
+        uk: "Назва імпорту: кожен його рядок береться один раз; типово дайджест файлу",
+    }
+    /// Help of `contacts export`.
+    ExportHelp {
+        en: "Writes down the contacts that you may see, as an import takes them",
+        pl: "Zapisuje kontakty, które możesz widzieć, tak jak przyjmuje je import",
+        uk: "Записує контакти, які вам видно, так, як їх бере імпорт",
+    }
+    /// Help of `--to`.
+    ExportToHelp {
+        en: "Where to write; by default to the standard output",
+        pl: "Gdzie zapisać; domyślnie na standardowe wyjście",
+        uk: "Куди записати; типово на стандартний вивід",
+    }
+    /// A mapping names a field that there is not.
+    UnknownField {
+        en: "The mapping names a field that there is not: {field}. There are: {known}.",
+        pl: "Mapowanie wymienia nieznane pole: {field}. Znane pola: {known}.",
+        uk: "Відповідність називає невідоме поле: {field}. Відомі поля: {known}.",
+    }
+    /// No column says who it is.
+    NoColumns {
+        en: "No column of the file is known to be a name, a number or an address: {columns}. Say which is what in a mapping file (--mapping).",
+        pl: "Żadna kolumna pliku nie jest znana jako nazwa, numer ani adres: {columns}. Wskaż, która jest czym, w pliku mapowania (--mapping).",
+        uk: "Жоден стовпець файлу не відомий як ім'я, номер чи адреса: {columns}. Укажіть у файлі відповідності, який чим є (--mapping).",
+    }
+    /// A column is not taken.
+    ColumnLeftOut {
+        en: "The column {column} is not known and is left out.",
+        pl: "Kolumna {column} nie jest znana i zostaje pominięta.",
+        uk: "Стовпець {column} невідомий, його пропущено.",
+    }
+    /// How far an import is.
+    Progress { en: "{done} of {all} rows", pl: "wiersze: {done} z {all}", uk: "рядків: {done} з {all}" }
+    /// A value does not exist.
+    LeftOut {
+        en: "Row {row}: {value} is left out: there is no such {field}.",
+        pl: "Wiersz {row}: pominięto {value}: nie istnieje ({field}).",
+        uk: "Рядок {row}: пропущено {value}: такого немає ({field}).",
+    }
+    /// A row was not taken.
+    RowRejected { en: "Row {row} was not taken: {why}", pl: "Wiersza {row} nie przyjęto: {why}", uk: "Рядок {row} не прийнято: {why}" }
+    /// Somebody holds it.
+    RowHeld {
+        en: "Somebody holds the number or address already. Name the contact in a column contact_id, or say in override_reason why it is another one.",
+        pl: "Ktoś ma już ten numer lub adres. Podaj kontakt w kolumnie contact_id albo napisz w override_reason, dlaczego to ktoś inny.",
+        uk: "Хтось уже має цей номер чи адресу. Назвіть контакт у стовпці contact_id або поясніть в override_reason, чому це інша особа.",
+    }
+    /// Somebody is called alike.
+    RowAlike {
+        en: "Somebody is called alike, and nothing tells them apart. Name the contact in a column contact_id, or say in override_reason why it is another one.",
+        pl: "Ktoś nazywa się tak samo i nic ich nie odróżnia. Podaj kontakt w kolumnie contact_id albo napisz w override_reason, dlaczego to ktoś inny.",
+        uk: "Когось звати так само, і їх ніщо не розрізняє. Назвіть контакт у стовпці contact_id або поясніть в override_reason, чому це інша особа.",
+    }
+    /// Nothing in it.
+    RowEmpty {
+        en: "It has no name, and no number or address that exists.",
+        pl: "Nie ma nazwy ani istniejącego numeru lub adresu.",
+        uk: "Немає ні імені, ні номера чи адреси, що існує.",
+    }
+    /// The owner is nobody.
+    RowOwner {
+        en: "The owner is no account of this server; write the whole user id.",
+        pl: "Opiekun nie ma konta na tym serwerze; wpisz pełny identyfikator użytkownika.",
+        uk: "Відповідальний не має облікового запису на цьому сервері; напишіть повний ідентифікатор користувача.",
+    }
+    /// A card of another version.
+    CardVersion {
+        en: "It is no vCard of version 3.0 or 4.0. Export it anew in one of them.",
+        pl: "To nie jest wizytówka w wersji 3.0 ani 4.0. Wyeksportuj ją ponownie w jednej z nich.",
+        uk: "Це не візитка версії 3.0 чи 4.0. Експортуйте її знову в одній із них.",
+    }
+    /// A card that is none.
+    CardForm {
+        en: "It is not written as vCards are: a line is no property, or the end is missing.",
+        pl: "Nie jest zapisana jak wizytówka: wiersz nie jest właściwością albo brakuje końca.",
+        uk: "Записано не так, як візитки: рядок не є властивістю або бракує кінця.",
+    }
+    /// What an import did.
+    Imported {
+        en: "New: {new}, new and perhaps known: {suggested}, updated: {updated}, unchanged: {unchanged}, taken before: {taken}, rejected: {rejected}.",
+        pl: "Nowe: {new}, nowe i być może znane: {suggested}, uzupełnione: {updated}, bez zmian: {unchanged}, przyjęte wcześniej: {taken}, odrzucone: {rejected}.",
+        uk: "Нових: {new}, нових і, можливо, відомих: {suggested}, доповнено: {updated}, без змін: {unchanged}, узято раніше: {taken}, відхилено: {rejected}.",
+    }
+    /// What an import would do.
+    WouldImport {
+        en: "Nothing was written. Would be new: {new}, new and perhaps known: {suggested}, updated: {updated}, unchanged: {unchanged}, taken before: {taken}, rejected: {rejected}.",
+        pl: "Niczego nie zapisano. Byłoby nowych: {new}, nowych i być może znanych: {suggested}, uzupełnionych: {updated}, bez zmian: {unchanged}, przyjętych wcześniej: {taken}, odrzuconych: {rejected}.",
+        uk: "Нічого не записано. Було б нових: {new}, нових і, можливо, відомих: {suggested}, доповнених: {updated}, без змін: {unchanged}, узятих раніше: {taken}, відхилених: {rejected}.",
+    }
+    /// Some rows were not taken.
+    SomeRejected {
+        en: "{count} rows were not taken. Write them down with --rejected, correct them and import that file.",
+        pl: "Nie przyjęto wierszy: {count}. Zapisz je opcją --rejected, popraw i zaimportuj ten plik.",
+        uk: "Не прийнято рядків: {count}. Запишіть їх за допомогою --rejected, виправте й імпортуйте той файл.",
+    }
+    /// What was exported.
+    Exported { en: "{count} contacts were written to {file}.", pl: "Zapisano kontakty w pliku {file}: {count}.", uk: "Контактів записано у файл {file}: {count}." }
+    /// Help of `contacts quality`.
+    QualityHelp { en: "Reports on the quality of what is known of contacts", pl: "Raporty o jakości danych kontaktów", uk: "Звіти про якість даних контактів" }
+    /// Help of `contacts quality show`.
+    QualityShowHelp { en: "List the reports, or show one", pl: "Pokaż listę raportów albo jeden z nich", uk: "Показати список звітів або один із них" }
+    /// Help of `contacts quality make`.
+    QualityMakeHelp { en: "Make a report now", pl: "Sporządź raport teraz", uk: "Скласти звіт зараз" }
+    /// Help of `contacts quality assign`.
+    QualityAssignHelp { en: "Give a report to somebody", pl: "Przydziel komuś raport", uk: "Доручити комусь звіт" }
+    /// Help of `contacts quality sign-off`.
+    QualitySignHelp { en: "Sign a report off", pl: "Zatwierdź raport", uk: "Затвердити звіт" }
+    /// Help of `--note`.
+    QualityNoteHelp { en: "What is to be said of it", pl: "Uwagi", uk: "Примітка" }
+    /// Help of a report's id.
+    ReportIdHelp { en: "Id of the report", pl: "Identyfikator raportu", uk: "Ідентифікатор звіту" }
+    /// Column: id of a report.
+    ColumnReport { en: "REPORT", pl: "RAPORT", uk: "ЗВІТ" }
+    /// Column: month.
+    ColumnMonth { en: "MONTH", pl: "MIESIĄC", uk: "МІСЯЦЬ" }
+    /// Column: who is to look at it.
+    ColumnAssignee { en: "ASSIGNED TO", pl: "PRZYDZIELONO", uk: "ДОРУЧЕНО" }
+    /// Column: when it was signed off.
+    ColumnSigned { en: "SIGNED OFF", pl: "ZATWIERDZONO", uk: "ЗАТВЕРДЖЕНО" }
+    /// Column: who signed it off.
+    ColumnSigner { en: "BY", pl: "PRZEZ", uk: "КИМ" }
+    /// Figure of a report.
+    QualityContacts { en: "Contacts", pl: "Kontakty", uk: "Контактів" }
+    /// Figure of a report.
+    QualityByKey { en: "Pairs that share a personal number or address", pl: "Pary z tym samym osobistym numerem lub adresem", uk: "Пар зі спільним особистим номером чи адресою" }
+    /// Figure of a report.
+    QualitySuggested { en: "Pairs that are perhaps one", pl: "Pary, które mogą być jednym kontaktem", uk: "Пар, що можуть бути одним контактом" }
+    /// Figure of a report.
+    QualityNoKey { en: "Without number and address", pl: "Bez numeru i adresu", uk: "Без номера й адреси" }
+    /// Figure of a report.
+    QualityNoConsent { en: "Without any consent", pl: "Bez żadnej zgody", uk: "Без жодної згоди" }
+    /// Figure of a report.
+    QualityNoOwner { en: "Without owner", pl: "Bez opiekuna", uk: "Без відповідального" }
+    /// Figure of a report.
+    QualityImpossible { en: "Numbers that do not exist", pl: "Numery, które nie istnieją", uk: "Номерів, яких не існує" }
+    /// Figure of a report.
+    QualityContested { en: "Numbers and addresses of two people", pl: "Numery i adresy dwóch osób", uk: "Номерів і адрес двох людей" }
+    /// Figure of a report.
+    QualityOverrides { en: "Made although others stood in the way", pl: "Utworzone mimo podobnych", uk: "Створено попри схожі" }
+    /// Figure of a report.
+    QualityUndone { en: "Merges undone", pl: "Cofnięte scalenia", uk: "Скасованих об’єднань" }
     /// Help of `--url`.
     UrlHelp { en: "Address of the server", pl: "Adres serwera", uk: "Адреса сервера" }
     /// Help of `--ca-file`.

@@ -56,6 +56,8 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "kontor-bridge-kit",
             "kontor-bridge-telegram",
             "kontor-bridge-webchat",
+            // Optional, for `kontor demo`: it runs them as processes of their own (decisions/0010).
+            "kontor-emulators",
         ],
     ),
     ("kontorctl", &["kontor-model"]),

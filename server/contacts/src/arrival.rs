@@ -194,15 +194,10 @@ impl Contacts {
         };
         let mut source = self.store.reader();
         let place = (arrival.place.as_str(), arrival.external_id.as_str(), address.as_str());
-        let users = resolution::users(&mut source, place, &texts(Kind::Phone), &texts(Kind::Email)).await?;
+        let (users, traits) =
+            resolution::users(&mut source, place, &texts(Kind::Phone), &texts(Kind::Email)).await?;
         let mut facts = holders(arrival, &users);
-        let known: BTreeSet<String> = users.voices.iter().map(|(contact, _)| contact.clone()).collect();
-        let held =
-            facts.holders.values().flat_map(|held| held.contacts.iter().map(|(contact, _)| contact.clone()));
-        let people: Vec<String> =
-            known.into_iter().chain(held).collect::<BTreeSet<_>>().into_iter().collect();
-        let ids: Vec<&str> = people.iter().map(String::as_str).collect();
-        facts.people = persons(resolution::traits(&mut source, &ids, false).await?);
+        facts.people = persons(traits);
         let mut outcome = decide::decide(arrival, &facts, Policy::Auto);
         if !outcome.merges.is_empty()
             && resolution::merges_since(&mut source, self.now() - HOUR).await? >= MOST_MERGES
@@ -268,19 +263,22 @@ impl Contacts {
 
     /// Moves what was decided by.
     fn move_keys(&self, change: &mut Change, read: &Read, known: &Known, outcome: &Outcome) {
-        let version = |kind: &str, key: &str| {
-            known
-                .users
-                .keys
-                .iter()
-                .find(|(k, t, ..)| k == kind && t == key)
-                .map(|(_, _, version, contested)| (*version, *contested))
-        };
         let address = read.address_key();
-        change.move_key("address", &address, version("address", &address).map(|(version, _)| version), false);
+        change.move_key(
+            "address",
+            &address,
+            known.version("address", &address).map(|(version, _)| version),
+            false,
+        );
+        self.move_own_keys(change, read, known, outcome);
+    }
+
+    /// Moves the keys of what was decided by. Submitting ends in `Conflict` when somebody decided by the same ones
+    /// at the same moment.
+    pub(crate) fn move_own_keys(&self, change: &mut Change, read: &Read, known: &Known, outcome: &Outcome) {
         let mut moved = BTreeSet::new();
         for (key, _) in read.arrival.keys().filter(|(key, _)| moved.insert(*key)) {
-            let found = version(key.kind.word(), &key.text);
+            let found = known.version(key.kind.word(), &key.text);
             let contested = outcome.contested.contains(key) || found.is_some_and(|(_, contested)| contested);
             change.move_key(key.kind.word(), &key.text, found.map(|(version, _)| version), contested);
         }
@@ -408,6 +406,14 @@ pub struct Known {
     pub users: Users,
     /// As it was decided by.
     pub facts: Facts,
+}
+
+impl Known {
+    /// The version of a key, and whether it is contested.
+    fn version(&self, kind: &str, key: &str) -> Option<(i64, bool)> {
+        let mut keys = self.users.keys.iter();
+        keys.find(|(k, t, ..)| k == kind && t == key).map(|(_, _, version, contested)| (*version, *contested))
+    }
 }
 
 fn holders(arrival: &Arrival, users: &Users) -> Facts {

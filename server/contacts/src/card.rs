@@ -108,6 +108,16 @@ impl Contacts {
         Ok(Card { contact, fields: chosen(values) })
     }
 
+    /// What a contact is called by itself, without those that were merged into it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn own_name(&self, id: &str, language: Language) -> Result<String> {
+        let values = cards::own_names(&mut self.store.reader(), &[id]).await?;
+        let name = chosen(values).into_values().next().map(|field| field.value);
+        Ok(name.unwrap_or_else(|| crate::names::nameless(language, id)))
+    }
+
     /// Cards that the reader may see, after a contact, oldest first.
     ///
     /// # Errors
@@ -202,7 +212,7 @@ impl Contacts {
 }
 
 /// What a merge may change of a contact.
-fn standing(row: &ContactRow) -> Standing {
+pub(crate) fn standing(row: &ContactRow) -> Standing {
     Standing {
         kind: row.kind.clone(),
         stage: row.stage.clone(),

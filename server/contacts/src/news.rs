@@ -67,6 +67,9 @@ impl Contacts {
         let body = body.to_string();
         let row = webhooks::News { delivery, kind: news.kind, contact: news.contact, body: &body, now };
         change.tell_webhooks(row, pos);
+        if news.kind.starts_with("contact.") {
+            change.tell_crms(news.contact, now);
+        }
         Ok(())
     }
 }

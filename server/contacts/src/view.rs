@@ -20,6 +20,7 @@ use kontor_store::contacts::notes;
 use kontor_store::contacts::queue::Reader;
 use kontor_store::contacts::sources::{self, SourceRow};
 use kontor_store::contacts::tags;
+use kontor_store::contacts::windows::{self, WindowRow};
 use std::collections::BTreeMap;
 
 /// Notes and tasks that a card shows.
@@ -66,6 +67,8 @@ pub struct CardView {
     pub tags: Vec<String>,
     /// What the contact is in which companies.
     pub companies: Vec<PersonRow>,
+    /// Until when answers are taken, where that ends.
+    pub windows: Vec<WindowRow>,
 }
 
 impl Contacts {
@@ -95,6 +98,9 @@ impl Contacts {
                 (facts, facts::sums(&mut source, &[id]).await?)
             }
         };
+        let conversations = conversations::of_contact(&mut source, id).await?;
+        let ids: Vec<&str> = conversations.iter().map(|row| row.id.as_str()).collect();
+        let windows = windows::of(&mut source, &ids).await?;
         Ok(CardView {
             facts,
             sums,
@@ -106,7 +112,8 @@ impl Contacts {
             identities: identities::of_contact(&mut source, id).await?,
             agreed: consent::agreed(&acts),
             consents: acts.into_iter().map(|act| act.consent).collect(),
-            conversations: conversations::of_contact(&mut source, id).await?,
+            conversations,
+            windows,
             notes: Note::all(notes::notes(&mut source, id, MOST).await?),
             tasks: Task::all(notes::tasks(&mut source, id, MOST).await?),
             channels: channels.into_iter().map(|channel| (channel.id, channel.name)).collect(),
@@ -203,9 +210,22 @@ impl CardView {
         let told = told.name(words.assignee, assignee);
         let told = told.name_some(words.waits, here.waits_since.map(|ts| by.since(ts)));
         let answered = here.last_answered.map_or_else(|| words.never.to_owned(), |ts| by.since(ts));
-        let told = told.name(words.answered, answered).join(self.told_worth(by)).join(self.told_facts(by));
+        let told = told.name(words.answered, answered);
+        let told = told.name_some(words.window, self.window(by, here));
+        let told = told.join(self.told_worth(by)).join(self.told_facts(by));
         let told = told.join(self.told_claims(by)).join(self.told_tasks(by)).join(self.told_notes(by));
         told.join(self.told_others(by, here)).lead(words.card, link)
+    }
+
+    /// Until when answers are taken in a conversation, in words; nothing where that never ends.
+    pub fn window(&self, by: Telling<'_>, here: &ConversationRow) -> Option<String> {
+        let row = self.windows.iter().find(|row| row.conversation == here.id && row.last > 0)?;
+        let (until, words) = (row.until(), words::of(by.language));
+        let shown = by.calendar.shown(until);
+        Some(match until > by.now {
+            true => format!("{} {shown} ({})", words.until, length(until - by.now, by.language)),
+            false => format!("{} {shown}", words.closed_since),
+        })
     }
 
     fn told_claims(&self, by: Telling<'_>) -> Told {

@@ -122,6 +122,14 @@ impl Calendar {
         TimeZone::get(zone).ok().map(Self)
     }
 
+    /// The month of a moment, such as `2026-11`, when it began, and when the one before it did.
+    pub fn month(&self, ts: Ms) -> Option<(String, Ms, Ms)> {
+        let first = self.civil(ts)?.date().first_of_month();
+        let before = first.yesterday().ok()?.first_of_month();
+        let begins = |date: Date| self.at(date.to_datetime(Time::midnight()));
+        Some((format!("{:04}-{:02}", first.year(), first.month()), begins(first)?, begins(before)?))
+    }
+
     fn civil(&self, ts: Ms) -> Option<DateTime> {
         Some(self.0.to_datetime(Timestamp::from_millisecond(ts).ok()?))
     }

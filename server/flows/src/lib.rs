@@ -11,6 +11,7 @@ pub mod caller;
 mod carry;
 pub mod conversation;
 pub mod create_room;
+pub mod crm;
 pub mod delayed;
 pub mod departure;
 pub mod discovery;

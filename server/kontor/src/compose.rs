@@ -51,6 +51,7 @@ struct Tasks {
     push: JoinHandle<()>,
     serving: JoinHandle<()>,
     telling: JoinHandle<()>,
+    connecting: JoinHandle<()>,
 }
 
 impl Tasks {
@@ -58,6 +59,7 @@ impl Tasks {
         app: &Arc<App>,
         gateways: Arc<adapters::push::Gateways>,
         hooks: Arc<adapters::webhook::Hooks>,
+        crms: kontor_flows::crm::Crms,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let keeping = Arc::clone(app);
@@ -74,13 +76,16 @@ impl Tasks {
         let stop = app.flows.stop.subscribe();
         let push = kontor_flows::push::follow(Arc::clone(&app.flows), gateways, stop.clone());
         let serving = kontor_flows::appservice::follow(Arc::clone(&app.flows), stop.clone());
-        let telling = kontor_flows::conversation::webhooks::follow(Arc::clone(&app.flows), hooks, stop);
+        let telling =
+            kontor_flows::conversation::webhooks::follow(Arc::clone(&app.flows), hooks, stop.clone());
+        let connecting = kontor_flows::crm::follow(Arc::clone(&app.flows), crms, stop);
         Self {
             housekeeping,
             indexing,
             push: tokio::spawn(push),
             serving: tokio::spawn(serving),
             telling: tokio::spawn(telling),
+            connecting: tokio::spawn(connecting),
         }
     }
 
@@ -91,6 +96,7 @@ impl Tasks {
             ("Push notifications were left with a panic.", self.push),
             ("Telling application services was left with a panic.", self.serving),
             ("Telling webhooks was left with a panic.", self.telling),
+            ("Connectors to CRMs were left with a panic.", self.connecting),
             ("Housekeeping ended with a panic.", self.housekeeping),
         ];
         for (message, task) in ends {
@@ -206,7 +212,8 @@ impl House {
             again,
         });
         let hooks = Arc::new(adapters::webhook::Hooks(outbound.clone()));
-        let tasks = Tasks::begin(&app, Arc::new(adapters::push::Gateways(outbound)), hooks, stopping);
+        let crms = adapters::crm::crms(&outbound);
+        let tasks = Tasks::begin(&app, Arc::new(adapters::push::Gateways(outbound)), hooks, crms, stopping);
         Ok(Self { app, exposition: telemetry.exposition(), data_dir: data_dir.as_path().into(), tasks })
     }
 

@@ -41,6 +41,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             note("key backups", sweep_backups(&app).await);
             note("facts", app.store.submit_bulk(app.contacts.forget_old_told()).await.map(|_| ()));
             note("webhooks", app.flows.trim_news().await);
+            note("quality", app.flows.monthly_quality().await);
             note("notifications", app.flows.sweep_notifications().await);
             note("log", app.store.prune(app.clock.now()).await);
             note("sliding sync", app.store.sweep_sliding(app.clock.now()).await);
@@ -58,7 +59,7 @@ async fn accounts(app: &App) -> Result<()> {
 /// Steps of weighing contacts that are made at a time.
 const WEIGHINGS: usize = 20;
 
-/// Weighs contacts that changed against one another.
+/// Weighs contacts that changed against one another, and tells of those that are perhaps one.
 async fn weigh_contacts(app: &App) -> Result<()> {
     for _ in 0..WEIGHINGS {
         let (change, weighed) = app.contacts.weigh_some().await?;
@@ -67,7 +68,7 @@ async fn weigh_contacts(app: &App) -> Result<()> {
         }
         app.store.submit_bulk(change).await?;
     }
-    Ok(())
+    app.flows.tell_suggestions().await
 }
 
 async fn sweep_files(app: &App) -> Result<()> {

@@ -158,8 +158,14 @@ tables! {
     ContactMerge = "contact_merge" Refuse ["merge_nid"] ["from_id", "into_id", "rule", "actor_nid", "owner_nid",
         "batch", "ts"];
     ContactOther = "contact_other" Keep ["contact_id", "other_id"] [];
+    ConversationProposal = "conversation_proposal" Refuse ["conversation_id", "number"] ["other_id", "event_nid"];
     ContactLookup = "contact_lookup" Refuse ["lookup_id"] ["user_nid", "shown", "ts"];
     ContactOverride = "contact_override" Replace ["contact_id", "ts"] ["user_nid", "reason"];
+    ContactImportRow = "contact_import_row" Refuse ["import_id", "number"] ["contact_id", "ts"];
+    QualityReport = "quality_report" Refuse ["report_id"] ["month", "made_ts", "made_by_nid", "figures"];
+    CrmConnector = "crm_connector" Refuse ["system"] ["kind", "url", "api_key", "api_secret", "hook_id", "hook_secret",
+        "mapping", "cursor_ts", "cursor_id", "next_ts", "failures", "compared", "compared_day", "created_ts"];
+    CrmReport = "crm_report" Replace ["system", "day"] ["figures", "ts"];
     ContactDue = "contact_due" Replace ["contact_id"] ["since_ts"];
     Consent = "consent" Keep ["consent_nid"] ["contact_id", "conversation_id", "purpose", "state",
         "text_version", "text_sha256", "act", "source", "event_id", "given_ts", "recorded_ts"];

@@ -3,16 +3,22 @@
 
 mod api;
 mod backstage;
+mod channels;
 mod commands;
+mod crm;
+mod files;
 mod gaps;
 mod kept;
 mod lookup;
 mod merging;
 mod opening;
 mod page;
+mod past;
+mod quality;
 mod queue;
 mod replay;
 mod resolution;
 pub(crate) mod size;
+mod suggesting;
 pub(crate) mod support;
 mod webhooks;

@@ -78,7 +78,7 @@ impl Flows {
         self.contacts.plan_question(chain.change(), asked.row, (what, body), asked.actor()).await?;
         let told = Told::sentence(said(Said::Asked, language).replace("{question}", body));
         let entering = Entering { asks: true, ..asked.entering(asked.by.user_id.clone()) };
-        Ok(Obeyed { told, entering: Some(entering) })
+        Ok(Obeyed { told, entering: Some(entering), renamed: Vec::new() })
     }
 
     /// Leads to another conversation with the same customer, and brings whoever asks into its rooms. What is written
@@ -129,7 +129,8 @@ impl Flows {
         };
         let user_id = asked.by.user_id.clone();
         let rooms = [row.room_id.clone(), row.backstage_id.clone()];
-        Ok(Obeyed { told, entering: Some(Entering { user_id, rooms, asks: false }) })
+        let entering = Some(Entering { user_id, rooms, asks: false });
+        Ok(Obeyed { told, entering, renamed: Vec::new() })
     }
 
     /// Sends questions that were laid out; what a room refuses is not asked, and may be asked again.

@@ -150,7 +150,7 @@ impl Api {
             "components": { "securitySchemes": {
                 "application_service": bearer("The as_token of an application service."),
                 "signature": { "type": "apiKey", "in": "header", "name": "Kontor-Signature", "description":
-                    "t=<seconds>,v1=<hexadecimal HMAC-SHA-256 of t, a dot and the body>; shop systems have fields of their own." },
+                    "t=<seconds>,v1=<hexadecimal HMAC-SHA-256 of t, a dot and the body>; shop systems and EspoCRM have fields of their own." },
                 "access_token": bearer("The access token of an employee's session."),
             } },
         })

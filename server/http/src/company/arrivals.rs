@@ -2,7 +2,7 @@
 //! what is suggested of contacts. For administrators: whoever tells of arrivals decides whose they are.
 
 use super::api::{Api, Doc, Who};
-use super::cards::{Page, cut};
+use super::cards::{PAGES, Page, cut};
 use crate::app::App;
 use crate::error::Answer;
 use crate::extract::{Body, Caller, Query, State};
@@ -18,10 +18,6 @@ use serde_json::{Value, json};
 const TRIES: usize = 20;
 /// Steps of one request for weighing.
 const STEPS: usize = 20;
-
-/// Parameters of lists.
-const PAGES: &[(&str, &str)] =
-    &[("from", "The \"next\" of an earlier answer."), ("limit", "How many, 1 to 500; 50 when absent.")];
 
 /// Adds the routes.
 pub fn routes(api: Api) -> Api {
@@ -164,6 +160,7 @@ async fn weigh(state: State, caller: Caller, Body(body): Body<Weigh>) -> Answer 
     for _ in 0..STEPS {
         let (change, count) = state.contacts.weigh_some().await?;
         if count == 0 {
+            state.flows.tell_suggestions().await?;
             return Ok(respond::ok(&json!({ "weighed": weighed, "more": false })));
         }
         state.store.submit(change).await?;

@@ -22,6 +22,9 @@ use serde_json::{Map, Value, json};
 const PAGE: i64 = 50;
 const LARGEST_PAGE: i64 = 500;
 
+/// Parameters of lists.
+pub(super) const PAGES: &[(&str, &str)] =
+    &[("from", "The \"next\" of an earlier answer."), ("limit", "How many, 1 to 500; 50 when absent.")];
 /// Parameters of the list of contacts.
 const LISTED: &[(&str, &str)] = &[
     ("from", "The \"next\" of an earlier answer."),

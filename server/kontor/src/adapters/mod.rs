@@ -2,6 +2,7 @@
 //! Each file fulfils one of their traits and decides nothing else.
 
 pub mod appservice;
+pub mod crm;
 pub mod push;
 pub mod web;
 pub mod webhook;

@@ -41,11 +41,25 @@ pub struct ContactRow {
 /// What a contact's visibility must be for the reader `$1` who administers if `$2`.
 macro_rules! visible {
     () => {
-        "($2 = 1 OR t.visibility = 'all' OR t.owner_nid = $1 OR EXISTS (SELECT 1 FROM contact_identity vi \
+        visible!("$1", "$2 = 1 OR ")
+    };
+    // To `who`, an expression for an account; `or` goes before.
+    ($who:literal, $or:literal) => {
+        concat!(
+            "(",
+            $or,
+            "t.visibility = 'all' OR t.owner_nid = ",
+            $who,
+            " OR EXISTS (SELECT 1 FROM contact_identity vi \
          JOIN conversation vv ON vv.identity_nid = vi.identity_nid WHERE vi.contact_id IN (SELECT t.contact_id \
-         UNION ALL SELECT vc.contact_id FROM contact vc WHERE vc.redirect_to = t.contact_id) AND (vv.assignee_nid = $1 OR ((t.visibility = 'team' \
+         UNION ALL SELECT vc.contact_id FROM contact vc WHERE vc.redirect_to = t.contact_id) AND (vv.assignee_nid = ",
+            $who,
+            " OR ((t.visibility = 'team' \
          OR (t.owner_nid IS NULL AND vv.assignee_nid IS NULL)) AND EXISTS (SELECT 1 FROM channel_member vm \
-         WHERE vm.channel_id = vv.channel_id AND vm.user_nid = $1 AND vm.leaving = 0)))))"
+         WHERE vm.channel_id = vv.channel_id AND vm.user_nid = ",
+            $who,
+            " AND vm.leaving = 0)))))"
+        )
     };
 }
 pub(super) use visible;
@@ -192,17 +206,28 @@ pub async fn fields<S: Source>(source: &mut S, contacts: &[&str]) -> Result<Vec<
         "SELECT m.whole, f.field, f.source, f.value, f.trust, f.ts FROM m \
          JOIN contact_field f ON f.contact_id = m.contact_id ORDER BY m.whole, f.field, f.source, f.ts, f.value"
     );
-    let read = |row: &Row| {
-        Ok(FieldRow {
-            contact: row.text(0)?,
-            field: row.text(1)?,
-            source: row.text(2)?,
-            value: row.text(3)?,
-            trust: row.int(4)?,
-            ts: row.int(5)?,
-        })
-    };
-    source.all(sql, vec![text_set(contacts)]).await?.iter().map(read).collect()
+    source.all(sql, vec![text_set(contacts)]).await?.iter().map(field).collect()
+}
+
+fn field(row: &Row) -> Result<FieldRow> {
+    Ok(FieldRow {
+        contact: row.text(0)?,
+        field: row.text(1)?,
+        source: row.text(2)?,
+        value: row.text(3)?,
+        trust: row.int(4)?,
+        ts: row.int(5)?,
+    })
+}
+
+/// The names that contacts were given themselves, without those of what was merged into them.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn own_names<S: Source>(source: &mut S, contacts: &[&str]) -> Result<Vec<FieldRow>> {
+    let sql = "SELECT contact_id, field, source, value, trust, ts FROM contact_field \
+               WHERE contact_id IN TEXT_SET($1) AND field = 'display_name'";
+    source.all(sql, vec![text_set(contacts)]).await?.iter().map(field).collect()
 }
 
 impl Change {

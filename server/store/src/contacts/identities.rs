@@ -108,6 +108,32 @@ pub async fn claims<S: Source>(source: &mut S, contact: &str) -> Result<Vec<Clai
     source.all(sql, vec![text_set([contact])]).await?.iter().map(read).collect()
 }
 
+/// What is said about contacts and those merged into them: contact, kind, value; of equal ones the one that is
+/// believed most.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn claims_of<S: Source>(
+    source: &mut S,
+    contacts: &[&str],
+) -> Result<Vec<(String, String, String)>> {
+    let sql = concat!(
+        members!(),
+        "SELECT m.whole, c.kind, c.value, c.key FROM m JOIN claim c ON c.contact_id = m.contact_id \
+         ORDER BY m.whole, c.kind, c.key, c.trust DESC, c.since_ts"
+    );
+    let mut last = (String::new(), String::new(), String::new());
+    let mut found = Vec::new();
+    for row in source.all(sql, vec![text_set(contacts)]).await? {
+        let claim = (row.text(0)?, row.text(1)?, row.text(3)?);
+        if claim != last {
+            found.push((claim.0.clone(), claim.1.clone(), row.text(2)?));
+            last = claim;
+        }
+    }
+    Ok(found)
+}
+
 /// An address as the card shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityRow {
