@@ -87,7 +87,7 @@ fn facts(source: &str, kind: &str, n: usize) -> String {
 }
 
 /// Does something to the database of a server that is not running.
-pub(super) fn change(server: &Server, db: Db, sql: &str) {
+pub(crate) fn change(server: &Server, db: Db, sql: &str) {
     if db == Db::Postgres {
         let cluster = Server::shared_cluster();
         cluster.sql(server.database_name(), sql);

@@ -37,6 +37,15 @@ pub fn fields(kind: &str) -> [&'static str; 3] {
     }
 }
 
+/// A call that tells something new.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// What is written.
+    pub change: Change,
+    /// The system's id of the case.
+    pub case: String,
+}
+
 impl Contacts {
     /// The system of this id, for whoever calls in its name.
     ///
@@ -55,7 +64,7 @@ impl Contacts {
     ///
     /// # Errors
     /// [`refused`]; `BadJson` and `InvalidParam` for what is not what such a system tells.
-    pub async fn take_in(&self, row: &SourceRow, call: Call<'_>) -> Result<Option<Change>> {
+    pub async fn take_in(&self, row: &SourceRow, call: Call<'_>) -> Result<Option<Taken>> {
         let now = self.now();
         let greeting = row.kind == "woocommerce" && woocommerce::is_greeting(call.body);
         if greeting {
@@ -79,7 +88,23 @@ impl Contacts {
         }
         change.hear_source(&row.id, now);
         self.plan_told(&mut change, &row.id, &told).await?;
-        Ok(Some(change))
+        Ok(Some(Taken { change, case: told.case }))
+    }
+
+    /// Looks once more whose a case is that is nobody's, after it was written: a contact may have got its address in
+    /// the moment between.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn look_again(&self, system: &str, case: &str) -> Result<Option<Change>> {
+        let row = facts::case(&mut self.store.reader(), system, case).await?;
+        let Some(row) = row.filter(|row| row.rule.is_empty()) else { return Ok(None) };
+        let owner = self.whose_case(system, case, &customer_of(&row)).await?;
+        Ok(owner.map(|owner| {
+            let mut change = Change::default();
+            change.give_case(&row, &owner.contact, owner.rule);
+            change
+        }))
     }
 
     async fn plan_told(&self, change: &mut Change, system: &str, told: &Told) -> Result<()> {

@@ -46,6 +46,17 @@ impl Flows {
         Ok(())
     }
 
+    /// Looks once more whose a case is that was just written, and tells those in its conversations.
+    ///
+    /// # Errors
+    /// `Unavailable` when the archive is gone.
+    pub async fn settle_case(&self, source: &str, case: &str) -> Result<()> {
+        if let Some(change) = self.contacts.look_again(source, case).await? {
+            self.store.submit(change).await?;
+        }
+        self.tell_facts().await
+    }
+
     /// Tells one conversation of a fact, once; a room that refuses is passed over.
     async fn tell_fact(&self, row: &UntoldRow) -> Result<()> {
         let language = row.language.as_deref().and_then(Language::of).unwrap_or_default();

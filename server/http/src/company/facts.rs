@@ -59,11 +59,11 @@ async fn take_in(
         // Guessing is slow.
         state.limits.spend_anonymous(&state, &origin)?;
     }
-    if done? {
+    if let Some(case) = done? {
         // Whoever tells does not wait for those who hear of it; what fails is told by the timer.
         let flows = state.flows.clone();
         tokio::spawn(async move {
-            if let Err(error) = flows.tell_facts().await {
+            if let Err(error) = flows.settle_case(&source, &case).await {
                 tracing::warn!(error.cause = ?error, "Those backstage are told of payments later.");
             }
         });
@@ -71,19 +71,24 @@ async fn take_in(
     Ok(respond::ok(&json!({ "ok": true })))
 }
 
-/// Takes a call in; says whether it told something new.
-async fn taken(state: &State, source: &str, headers: &HeaderMap, body: &[u8]) -> Result<bool, Error> {
+/// Takes a call in; gives the case that it told something new of.
+async fn taken(
+    state: &State,
+    source: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Option<String>, Error> {
     let row = state.contacts.caller(source).await?;
     let [signature, delivery, topic] =
         fields(&row.kind).map(|name| headers.get(name).and_then(|value| value.to_str().ok()));
     let call =
         Call { signature: signature.unwrap_or_default(), delivery, topic: topic.unwrap_or_default(), body };
     for _ in 1..ATTEMPTS {
-        let Some(change) = state.contacts.take_in(&row, call).await? else { return Ok(false) };
-        match state.store.submit(change).await {
+        let Some(taken) = state.contacts.take_in(&row, call).await? else { return Ok(None) };
+        match state.store.submit(taken.change).await {
             // The same was told at the same moment.
             Err(error) if error.is_conflict() => {}
-            outcome => return outcome.map(|_| true),
+            outcome => return outcome.map(|_| Some(taken.case)),
         }
     }
     Err(Error::new(Code::Unavailable, "This could not be written now. Tell it again."))
