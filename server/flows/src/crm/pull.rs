@@ -71,24 +71,29 @@ impl Flows {
     /// Does what follows from a record.
     pub(super) async fn take_record(&self, connector: &ConnectorRow, record: &Record) -> Result<()> {
         for _ in 0..TRIES {
-            let planned = self.contacts.plan_record(connector, record).await;
-            let done = match planned {
-                Ok((change, paused)) => {
-                    if paused {
-                        tracing::error!(
-                            connector.system = %connector.system,
-                            "A record of a CRM changes again and again and is left alone for an hour: another program \
-                             answers its changes. See the connector's tasks."
-                        );
-                    }
-                    if change.is_empty() { Ok(()) } else { self.store.submit(change).await.map(|_| ()) }
-                }
-                Err(error) => Err(error),
+            let followed = match self.contacts.plan_record(connector, record).await {
+                Err(error) if error.is_conflict() => continue,
+                outcome => outcome?,
             };
-            match done {
-                Err(error) if error.is_conflict() => {}
-                outcome => return outcome,
+            if followed.change.is_empty() {
+                return Ok(());
             }
+            let done = self.store.submit(followed.change).await;
+            if followed.paused && done.is_ok() {
+                tracing::error!(
+                    connector.system = %connector.system,
+                    "A record of a CRM changes again and again and is left alone for an hour: another program answers \
+                     its changes. See the connector's tasks."
+                );
+            }
+            match done {
+                Err(error) if error.is_conflict() => continue,
+                outcome => outcome?,
+            };
+            if let Some(contact) = &followed.renamed {
+                self.relabel(contact).await;
+            }
+            return Ok(());
         }
         Err(Error::new(Code::Unavailable, "Many changes concern the same contact at this moment."))
     }

@@ -174,6 +174,16 @@ pub async fn linked_to<S: Source>(source: &mut S, system: &str, contact: &str) -
     source.all(sql, vec![system.into(), contact.into()]).await?.iter().map(read_linked).collect()
 }
 
+/// Whether a record of a contact was merged away in a CRM.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn is_merged_away<S: Source>(source: &mut S, system: &str, contact: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM contact_link WHERE system = $1 AND merged_into IS NOT NULL AND contact_id IN \
+               (SELECT contact_id FROM contact WHERE contact_id = $2 OR redirect_to = $2) LIMIT 1";
+    Ok(source.first(sql, vec![system.into(), contact.into()]).await?.is_some())
+}
+
 /// Linked records of a CRM after one, by their ids there.
 ///
 /// # Errors
@@ -197,7 +207,7 @@ pub struct TaskRow {
     pub task: Nid,
     /// The CRM.
     pub system: String,
-    /// conflict, please_merge, unclear, paused, given_up.
+    /// conflict, please_merge, merged_there, unclear, paused, given_up.
     pub kind: String,
     /// What it is about.
     pub subject: String,
@@ -383,9 +393,9 @@ impl Change {
     }
 
     /// A record was merged into another one there.
-    pub fn merged_there(&mut self, key: (&str, &str, &str), into: &str) {
-        let sql = "UPDATE contact_link SET merged_into = $4 WHERE system = $1 AND external_type = $2 AND external_id = $3";
-        self.run(sql, vec![key.0.into(), key.1.into(), key.2.into(), into.into()]);
+    pub fn merged_there(&mut self, key: (&str, &str, &str), into: &str, version: &str) {
+        let sql = "UPDATE contact_link SET merged_into = $4, seen_version = $5 WHERE system = $1 AND external_type = $2 AND external_id = $3";
+        self.run(sql, vec![key.0.into(), key.1.into(), key.2.into(), into.into(), version.into()]);
     }
 
     /// Notes what a person has to decide or do, once.

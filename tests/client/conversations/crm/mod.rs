@@ -40,6 +40,15 @@ impl Step {
         let made = admin.post(CONNECTORS, &stub.connection(master)).await;
         assert_eq!(made.status, 201, "{made}");
         assert!(!made.json.to_string().contains("key1"), "what opens their door is not shown");
+        // Later it reads only when it is told to.
+        eventually("it is read", || async { (!stub.site.asked().is_empty()).then_some(()) }).await;
+        eventually("it was read", || async {
+            let told = admin.get(CONNECTORS).await.ok();
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+            let next = told["connectors"][0]["next_ts"].as_u64().unwrap_or_default();
+            (u128::from(next) > now + 30_000).then_some(())
+        })
+        .await;
         Self { _process: process, admin, stub }
     }
 
@@ -287,9 +296,10 @@ async fn who_is_there_already_is_not_made_again(db: Db) {
         for id in ["t1", "t2"] {
             step.stub.with(|state| {
                 let fields = [("phoneNumber".to_owned(), format!("+{shared}"))].into();
-                state
-                    .records
-                    .insert(id.to_owned(), stub::Rec { version: 1, ts: 0, fields, ..stub::Rec::default() });
+                state.records.insert(
+                    id.to_owned(),
+                    stub::Rec { version: 1, ts: 1_795_305_600_000, fields, ..stub::Rec::default() },
+                );
             });
         }
         step.make(&format!("{name}z"), &shared).await;

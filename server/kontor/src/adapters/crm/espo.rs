@@ -47,7 +47,9 @@ impl<'a> Request<'a> {
 }
 
 fn kind(to: &ConnectorRow) -> Result<String, Trouble> {
-    Mapping::of(to).map(|mapping| mapping.external_type).map_err(|error| Trouble::Never(error.message))
+    Mapping::of(to)
+        .map(|mapping| mapping.external_type)
+        .map_err(|error| Trouble::Never(error.message.into_owned()))
 }
 
 /// `X-Hmac-Authorization` of a request.

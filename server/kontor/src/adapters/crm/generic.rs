@@ -25,7 +25,7 @@ struct Records {
 }
 
 fn base(to: &ConnectorRow) -> Result<String, Trouble> {
-    let mapping = Mapping::of(to).map_err(|error| Trouble::Never(error.message))?;
+    let mapping = Mapping::of(to).map_err(|error| Trouble::Never(error.message.into_owned()))?;
     Ok(format!("{}/{}", to.url, escaped(&mapping.external_type)))
 }
 
