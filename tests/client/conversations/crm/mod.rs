@@ -303,7 +303,7 @@ async fn who_is_there_already_is_not_made_again(db: Db) {
                 );
             });
         }
-        step.make(&format!("{name}z"), &shared).await;
+        step.make(&format!("Zenon {}", surname()), &shared).await;
         let task = step.task("unclear").await;
         assert!(!task["detail"]["external_ids"].as_array().expect("records").is_empty(), "{task}");
         assert_eq!(step.stub.of_number(&shared).len(), 2, "none is made, none is written");
