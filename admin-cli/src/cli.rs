@@ -29,6 +29,7 @@ pub fn command(language: Language) -> Command {
         .subcommand(user(language))
         .subcommand(notice(language))
         .subcommand(contacts(language))
+        .subcommand(channel(language))
         .subcommand(
             Command::new("report")
                 .about(text(Text::ReportHelp))
@@ -163,6 +164,43 @@ fn quality(language: Language) -> Command {
                 .arg(option("note", "TEXT", text(Text::QualityNoteHelp)))
                 .arg(output(language)),
         )
+}
+
+fn channel(language: Language) -> Command {
+    let text = |text: Text| text.of(language);
+    let one = |name: &'static str, help: Text| {
+        let id = Arg::new("id").value_name("CHANNEL").required(true).help(text(Text::ChannelIdHelp));
+        Command::new(name).about(text(help)).arg(id)
+    };
+    let add = Command::new("add")
+        .about(text(Text::ChannelAddHelp))
+        .arg(
+            Arg::new("kind")
+                .value_name("KIND")
+                .required(true)
+                .help(text(Text::ChannelKindHelp))
+                .value_parser(["telegram", "webchat"]),
+        )
+        .arg(option("id", "CHANNEL", text(Text::ChannelIdHelp)))
+        .arg(option("title", "TEXT", text(Text::ChannelTitleHelp)))
+        .arg(option("member", "USER", text(Text::ChannelMemberHelp)).action(ArgAction::Append).required(true))
+        .arg(option("bridge-url", "URL", text(Text::BridgeUrlHelp)).default_value("http://127.0.0.1:8009"))
+        .arg(
+            option("channel-language", "LANG", text(Text::ChannelLanguageHelp))
+                .value_parser(["pl", "uk", "en"])
+                .default_value("pl"),
+        )
+        .arg(option("registration", "FILE", text(Text::RegistrationHelp)).default_value("registration.json"));
+    Command::new("channel")
+        .about(text(Text::ChannelHelp))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("list").about(text(Text::ChannelListHelp)).arg(output(language)))
+        .subcommand(add)
+        .subcommand(one("test", Text::ChannelTestHelp))
+        .subcommand(one("pause", Text::ChannelPauseHelp))
+        .subcommand(one("resume", Text::ChannelResumeHelp))
+        .subcommand(one("remove", Text::ChannelRemoveHelp))
 }
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {

@@ -3,6 +3,7 @@
 //! token for the first administrator when that is asked for.
 
 mod api;
+mod channel;
 mod cli;
 mod contacts;
 mod csv;
@@ -63,6 +64,14 @@ async fn run(matches: &ArgMatches, token: Option<String>, language: Language) ->
             _ => Ok(()),
         },
         Some(("contacts", contacts)) => contacts::run(&server, contacts, language).await,
+        Some(("channel", channel)) => match channel.subcommand() {
+            Some(("list", list)) => channel::list(&server, list, language).await,
+            Some(("add", add)) => channel::add(&server, add, language).await,
+            Some(("test", test)) => channel::test(&server, test, language).await,
+            Some(("remove", remove)) => channel::remove(&server, remove, language).await,
+            Some((word, named)) => channel::rest(&server, word, named, language).await,
+            None => Ok(()),
+        },
         Some(("setup", setup)) => setup::setup(&server, setup, language).await,
         Some(("login", login)) => login::login(&server, login, language).await,
         _ => Ok(()),

@@ -48,6 +48,180 @@ texts! {
         pl: "Token dostępu administratora jest czytany ze zmiennej środowiskowej KONTORCTL_TOKEN.\nKody wyjścia: 0 wykonano, 1 inny błąd, 2 złe użycie, 3 nie znaleziono, 4 odmowa, 5 konflikt, 6 wykonano częściowo.",
         uk: "Токен доступу адміністратора читається зі змінної середовища KONTORCTL_TOKEN.\nКоди виходу: 0 виконано, 1 інша помилка, 2 хибне використання, 3 не знайдено, 4 відмова, 5 конфлікт, 6 виконано частково.",
     }
+    /// Help of `channel`.
+    ChannelHelp {
+        en: "Channels: the company's accounts in networks, and whether they work",
+        pl: "Kanały: konta firmy w sieciach i to, czy działają",
+        uk: "Канали: акаунти компанії в мережах і чи вони працюють",
+    }
+    /// Help of `channel list`.
+    ChannelListHelp {
+        en: "List channels and how they are",
+        pl: "Wypisz kanały i ich stan",
+        uk: "Показати канали та їхній стан",
+    }
+    /// Help of `channel add`.
+    ChannelAddHelp {
+        en: "Register a channel with its bridge, and say what comes next",
+        pl: "Zarejestruj kanał z jego mostem i powiedz, co dalej",
+        uk: "Зареєструвати канал із його мостом і сказати, що далі",
+    }
+    /// Help of the kind.
+    ChannelKindHelp {
+        en: "The network",
+        pl: "Sieć",
+        uk: "Мережа",
+    }
+    /// Help of the channel's name.
+    ChannelIdHelp {
+        en: "Name of the channel for machines, such as telegram",
+        pl: "Nazwa kanału dla maszyn, na przykład telegram",
+        uk: "Назва каналу для машин, наприклад telegram",
+    }
+    /// Help of `--title`.
+    ChannelTitleHelp {
+        en: "What people call it",
+        pl: "Jak nazywają go ludzie",
+        uk: "Як його називають люди",
+    }
+    /// Help of `--member`.
+    ChannelMemberHelp {
+        en: "Who answers there, a user id; may be given several times",
+        pl: "Kto tam odpowiada, identyfikator użytkownika; można podać kilka razy",
+        uk: "Хто там відповідає, ідентифікатор користувача; можна вказати кілька разів",
+    }
+    /// Help of `--bridge-url`.
+    BridgeUrlHelp {
+        en: "Where the server reaches the bridge",
+        pl: "Gdzie serwer znajdzie most",
+        uk: "Де сервер знайде міст",
+    }
+    /// Help of `--channel-language`.
+    ChannelLanguageHelp {
+        en: "Language of notices where the customer's is not known",
+        pl: "Język powiadomień, gdy język klienta nie jest znany",
+        uk: "Мова сповіщень, якщо мова клієнта невідома",
+    }
+    /// Help of `--registration`.
+    RegistrationHelp {
+        en: "New file for the bridge's tokens; its place is the bridge's data folder",
+        pl: "Nowy plik z tokenami mostu; jego miejsce jest w katalogu danych mostu",
+        uk: "Новий файл із токенами мосту; його місце в теці даних мосту",
+    }
+    /// Help of `channel test`.
+    ChannelTestHelp {
+        en: "Ask the network whether the channel's access works",
+        pl: "Zapytaj sieć, czy dostęp kanału działa",
+        uk: "Запитати мережу, чи працює доступ каналу",
+    }
+    /// Help of `channel pause`.
+    ChannelPauseHelp {
+        en: "Let a channel rest: nothing is lost, everything waits",
+        pl: "Wstrzymaj kanał: nic nie ginie, wszystko czeka",
+        uk: "Призупинити канал: ніщо не губиться, усе чекає",
+    }
+    /// Help of `channel resume`.
+    ChannelResumeHelp {
+        en: "Let a paused channel go on",
+        pl: "Wznów wstrzymany kanał",
+        uk: "Відновити призупинений канал",
+    }
+    /// Help of `channel remove`.
+    ChannelRemoveHelp {
+        en: "Remove a channel; its conversations stay",
+        pl: "Usuń kanał; jego rozmowy zostają",
+        uk: "Вилучити канал; його розмови лишаються",
+    }
+    /// There are none.
+    NoChannels {
+        en: "There are no channels yet. `kontorctl channel add` makes one.",
+        pl: "Nie ma jeszcze kanałów. `kontorctl channel add` zakłada kanał.",
+        uk: "Каналів ще немає. `kontorctl channel add` створює канал.",
+    }
+    /// A channel was added.
+    ChannelAdded {
+        en: "The channel {id} is registered. What comes next:\n  1. Put {file} into the bridge's data folder as registration.json. It holds the bridge's tokens: keep it secret.\n  2. kontor generate-config {kind} > {kind}.toml, and set what it asks for.\n  3. kontor bridge {kind} --config {kind}.toml\n  4. kontorctl channel test {id}",
+        pl: "Kanał {id} jest zarejestrowany. Co dalej:\n  1. Umieść {file} w katalogu danych mostu jako registration.json. Są w nim tokeny mostu: trzymaj go w tajemnicy.\n  2. kontor generate-config {kind} > {kind}.toml i ustaw, o co prosi.\n  3. kontor bridge {kind} --config {kind}.toml\n  4. kontorctl channel test {id}",
+        uk: "Канал {id} зареєстровано. Що далі:\n  1. Покладіть {file} у теку даних мосту під назвою registration.json. У ньому токени мосту: тримайте його в таємниці.\n  2. kontor generate-config {kind} > {kind}.toml і задайте те, про що він просить.\n  3. kontor bridge {kind} --config {kind}.toml\n  4. kontorctl channel test {id}",
+    }
+    /// A channel was paused.
+    ChannelPaused {
+        en: "The channel {id} is paused. Whatever comes and goes waits; `kontorctl channel resume {id}` lets it go on.",
+        pl: "Kanał {id} jest wstrzymany. Wszystko, co przychodzi i wychodzi, czeka; `kontorctl channel resume {id}` go wznawia.",
+        uk: "Канал {id} призупинено. Усе, що надходить і надсилається, чекає; `kontorctl channel resume {id}` відновлює його.",
+    }
+    /// A channel goes on.
+    ChannelResumed {
+        en: "The channel {id} goes on; what waited is delivered.",
+        pl: "Kanał {id} działa dalej; to, co czekało, jest dostarczane.",
+        uk: "Канал {id} працює далі; те, що чекало, доставляється.",
+    }
+    /// The bridge was not reached.
+    BridgeAway {
+        en: "Its bridge does not answer ({error}) and will hear of it when it comes back.",
+        pl: "Jego most nie odpowiada ({error}) i dowie się o tym po powrocie.",
+        uk: "Його міст не відповідає ({error}) і дізнається про це, коли повернеться.",
+    }
+    /// A channel was removed.
+    ChannelRemoved {
+        en: "The channel {id} was removed, and its bridge with its tokens. Conversations and cards stay. End the bridge's process.",
+        pl: "Kanał {id} został usunięty wraz z mostem i jego tokenami. Rozmowy i karty zostają. Zakończ proces mostu.",
+        uk: "Канал {id} вилучено разом із мостом і його токенами. Розмови та картки лишаються. Завершіть процес мосту.",
+    }
+    /// A channel was removed, its service stays.
+    ChannelRemovedServiceStays {
+        en: "The channel {id} was removed. Conversations and cards stay. Its application service {service} stands in a file of the server's: take it out there.",
+        pl: "Kanał {id} został usunięty. Rozmowy i karty zostają. Jego usługa {service} jest w pliku serwera: usuń ją stamtąd.",
+        uk: "Канал {id} вилучено. Розмови та картки лишаються. Його служба {service} записана у файлі сервера: приберіть її звідти.",
+    }
+    /// A state.
+    StateConnected {
+        en: "connected",
+        pl: "połączony",
+        uk: "під'єднано",
+    }
+    /// A state.
+    StateDegraded {
+        en: "degraded",
+        pl: "działa słabo",
+        uk: "працює погано",
+    }
+    /// A state.
+    StateNoTraffic {
+        en: "no traffic",
+        pl: "brak ruchu",
+        uk: "немає трафіку",
+    }
+    /// A state.
+    StateBadCredentials {
+        en: "bad credentials",
+        pl: "zły dostęp",
+        uk: "хибний доступ",
+    }
+    /// A state.
+    StateDown {
+        en: "down",
+        pl: "brak połączenia",
+        uk: "немає зв'язку",
+    }
+    /// A state.
+    StateSilent {
+        en: "bridge does not run",
+        pl: "most nie działa",
+        uk: "міст не працює",
+    }
+    /// A state.
+    StatePaused {
+        en: "paused",
+        pl: "wstrzymany",
+        uk: "призупинено",
+    }
+    /// A state.
+    StateUnknown {
+        en: "never heard of",
+        pl: "jeszcze nieznany",
+        uk: "ще невідомо",
+    }
     /// Help of `contacts`.
     ContactsHelp {
         en: "Contacts: customers and whose messages are whose",

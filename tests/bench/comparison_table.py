@@ -64,6 +64,7 @@ SCENARIOS = [
     ("search_rare_in_{}_messages", "Search among {} messages, few hits"),
     ("search_common_in_{}_messages", "Search among {} messages, many hits"),
     ("chat_{}_visitors", "Website chat, {} visitors, 50 messages/s"),
+    ("telegram_{}_visitors", "Telegram, {} customers, 50 updates/s"),
 ]
 
 # What Kontor has to reach: (text, scenario, figure, smallest ratio to Synapse or None, highest value or None).
@@ -82,6 +83,9 @@ GOALS = [
     ("website chat, accepted → room: p99 at most 20 times that of a plain message", "chat_1000_visitors", "in_p99_to_plain_send", None, 20),
     ("website chat, room → page: p99 at most 20 times that of a plain message", "chat_1000_visitors", "out_p99_to_plain_send", None, 20),
     ("website chat with 1,000 visitors: the bridge below 60 MB", "chat_1000_visitors", "bridge_peak_mb", None, 60),
+    ("Telegram, update → room: p99 at most 20 times that of a plain message", "telegram_1000_visitors", "in_p99_to_plain_send", None, 20),
+    ("Telegram, room → provider call: p99 at most 20 times that of a plain message", "telegram_1000_visitors", "out_p99_to_plain_send", None, 20),
+    ("Telegram with 1,000 customers: the bridge below 60 MB", "telegram_1000_visitors", "bridge_peak_mb", None, 60),
     ("2,000 idle polls: below 0.5 s of CPU per minute", "idle_2000_polls", "cpu_seconds_per_minute", None, 0.5),
 ]
 

@@ -11,6 +11,7 @@ mod directory;
 mod discovery;
 mod encryption;
 mod errors;
+mod facts;
 mod history;
 mod idempotency;
 mod invitations;

@@ -18,8 +18,12 @@ struct Demo {
 
 impl Demo {
     fn start(folder: &Path, port: u16) -> Self {
+        Self::start_with(folder, port, &[])
+    }
+
+    fn start_with(folder: &Path, port: u16, more: &[&str]) -> Self {
         let mut command = Command::new(binary());
-        command.args(["demo", "--port", &port.to_string(), "--data"]).arg(folder);
+        command.args(["demo", "--port", &port.to_string(), "--data"]).arg(folder).args(more);
         // What is set for another server must not matter, and no network may be needed.
         command.env("KONTOR__SERVER_NAME", "elsewhere.example").env("HTTP_PROXY", "http://127.0.0.1:1");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it runs");
@@ -59,7 +63,7 @@ impl Drop for Demo {
 }
 
 fn all_are_free(port: u16) -> bool {
-    (0..3).all(|more| TcpListener::bind(("127.0.0.1", port + more)).is_ok())
+    (0..5).all(|more| TcpListener::bind(("127.0.0.1", port + more)).is_ok())
 }
 
 fn client() -> reqwest::Client {
@@ -107,7 +111,7 @@ async fn room_with(http: &reqwest::Client, demo: &Demo, token: &str, text: &str)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demonstration_shows_it_all_goes_on_after_a_restart_and_leaves_nothing_running() {
-    let (scratch, port, http) = (Scratch::new("demo"), harness::free_ports(3), client());
+    let (scratch, port, http) = (Scratch::new("demo"), harness::free_ports(5), client());
     let folder = scratch.path().join("data");
     let mut demo = Demo::start(&folder, port);
     let shop = http.get(demo.url(2, "/")).send().await.unwrap().text().await.unwrap();
@@ -160,4 +164,42 @@ async fn the_demonstration_shows_it_all_goes_on_after_a_restart_and_leaves_nothi
     second.end("KILL");
     let gone = wait_until(Duration::from_secs(30), || all_are_free(port).then_some(()));
     assert!(gone.is_some(), "something outlives the demonstration");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_is_told_to_its_end_and_can_be_told_again() {
+    let (scratch, port, http) = (Scratch::new("story"), harness::free_ports(5), client());
+    let folder = scratch.path().join("data");
+    let mut demo = Demo::start_with(&folder, port, &["--story"]);
+    let scenes = [
+        "fills in the form",
+        "claimed, not proven",
+        "writes to the shop's bot in Telegram",
+        "proven",
+        "same number, same name",
+        "One card with 2 conversations",
+        "Zapłaciłem",
+        "Oksana reads it in Telegram",
+        "!karta",
+        "Oksana Petrenko",
+        "The story is told.",
+    ];
+    let mut from = 0;
+    for scene in scenes {
+        let found = demo.said[from..].find(scene);
+        from += found.unwrap_or_else(|| panic!("{scene:?} is missing: {}", demo.said)) + scene.len();
+    }
+    let page = http.get(demo.url(3, "/")).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("Telegram (emulator)"));
+    let chat = http.post(demo.url(3, "/_emu/chat")).json(&json!({ "box": "oksana" })).send().await.unwrap();
+    let chat: Value = chat.json().await.unwrap();
+    assert!(chat["messages"].as_array().unwrap().len() >= 5, "{chat}");
+    assert_eq!(chat["asks_phone"], false, "she shared it");
+    assert!(demo.end("INT").success());
+    // Told again, everybody is known, and numbers that the bridge remembers are not used again.
+    let mut second = Demo::start_with(&folder, port, &["--story"]);
+    assert!(second.said.contains("They were one already"), "{}", second.said);
+    assert!(second.said.contains("The story is told."));
+    assert!(second.end("INT").success());
+    assert!(all_are_free(port), "nothing listens any more");
 }

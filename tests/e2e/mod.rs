@@ -5,6 +5,7 @@
 mod conversation;
 mod demo;
 mod sdk;
+mod soak;
 mod telegram;
 
 use std::io::{BufRead, BufReader, Write};

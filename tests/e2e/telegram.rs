@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 on_each_database!(
     a_customer_on_telegram_and_an_employee_talk,
     whatever_is_killed_nothing_of_telegrams_is_lost_or_doubled,
+    a_channel_is_added_tested_paused_and_removed_from_a_terminal,
 );
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The emulated Telegram; it ends with its standard input.
-struct Telegram {
+pub(super) struct Telegram {
     process: Child,
     _input: ChildStdin,
     url: String,
@@ -44,12 +45,12 @@ impl Telegram {
         Self { _input: input, url: url.to_owned(), token: token.to_owned(), client, process }
     }
 
-    async fn control(&self, what: &str, body: &Value) -> Value {
+    pub async fn control(&self, what: &str, body: &Value) -> Value {
         let answer = self.client.post(format!("{}/_emu/{what}", self.url)).json(body).send().await;
         answer.expect("it answers").json().await.expect("JSON")
     }
 
-    async fn writes(&self, who: &str, id: &str, text: &str) {
+    pub async fn writes(&self, who: &str, id: &str, text: &str) {
         self.control("inject", &json!({ "id": id, "box": who, "type": "text", "text": text })).await;
     }
 
@@ -69,16 +70,16 @@ impl Drop for Telegram {
     }
 }
 
-struct House {
-    telegram: Telegram,
-    server: Server,
-    bridge: Bridge,
-    anna: Client,
-    admin: Client,
+pub(super) struct House {
+    pub telegram: Telegram,
+    pub server: Server,
+    pub bridge: Bridge,
+    pub anna: Client,
+    pub admin: Client,
 }
 
 impl House {
-    async fn open(db: Db) -> Self {
+    pub async fn open(db: Db) -> Self {
         let telegram = Telegram::start();
         let server = Server::start(db);
         let homeserver = server.homeserver();
@@ -89,7 +90,7 @@ impl House {
     }
 
     /// The room of the only conversation, once there is one that Anna is in.
-    async fn room(&self) -> String {
+    pub async fn room(&self) -> String {
         let began = Instant::now();
         loop {
             let all = self.admin.get("/_kontor/contacts/v1/conversations?limit=100").await.ok();
@@ -120,7 +121,7 @@ impl House {
         theirs.filter_map(|event| event["content"]["body"].as_str().map(str::to_owned)).collect()
     }
 
-    async fn says(&self, room: &str, txn: &str, text: &str) {
+    pub async fn says(&self, room: &str, txn: &str, text: &str) {
         let path = format!("/rooms/{}/send/m.room.message/{txn}", enc(room));
         let began = Instant::now();
         let content = json!({ "msgtype": "m.text", "body": text });
@@ -196,5 +197,82 @@ impl House {
         let answer = self.anna.get(&path).await;
         let events = answer.json["chunk"].as_array().cloned().unwrap_or_default();
         events.iter().filter(|event| event["content"]["dev.kontor.notice"] == "uncertain").count()
+    }
+}
+
+/// `kontorctl` in an administrator's name: what it says, or what it complains of.
+fn kontorctl(house: &House, words: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(harness::program("kontorctl"));
+    command.args(["--url", house.server.homeserver().base_url(), "--lang", "en"]).args(words);
+    let done = command.env("KONTORCTL_TOKEN", house.admin.token()).output().expect("it runs");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if done.status.success() { Ok(said(&done.stdout)) } else { Err(said(&done.stderr)) }
+}
+
+async fn a_channel_is_added_tested_paused_and_removed_from_a_terminal(db: Db) {
+    let mut house = House::open(db).await;
+    house.telegram.writes("oksana", "m1", "in 1").await;
+    let room = house.room().await;
+    house.shown_exactly(&room, &["in 1".to_owned()]).await;
+    let list = kontorctl(&house, &["channel", "list"]).unwrap();
+    assert!(list.contains("telegram") && list.contains("connected"), "{list}");
+    assert!(kontorctl(&house, &["channel", "test", "telegram"]).unwrap().contains("connected"));
+
+    // Paused, it takes what comes and lets nothing through, whatever happens to the bridge meanwhile.
+    kontorctl(&house, &["channel", "pause", "telegram"]).unwrap();
+    house.telegram.writes("oksana", "m2", "in 2").await;
+    house.says(&room, "t2", "out 2").await;
+    house.bridge.kill_and_start_again();
+    house.telegram.writes("oksana", "m3", "in 3").await;
+    house
+        .until("everything is taken", async || {
+            house.telegram.control("pending", &json!({})).await["pending"] == 0
+        })
+        .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(
+        (house.shown(&room).await, house.telegram.sent("oksana").await.len()),
+        (vec!["in 1".to_owned()], 0)
+    );
+    assert!(kontorctl(&house, &["channel", "list"]).unwrap().contains("paused"));
+    kontorctl(&house, &["channel", "resume", "telegram"]).unwrap();
+    house.shown_exactly(&room, &["in 1", "in 2", "in 3"].map(str::to_owned)).await;
+    house.until("the answer arrives", async || house.telegram.sent("oksana").await == ["out 2"]).await;
+
+    house.telegram.control("setup", &json!({ "token_valid": false })).await;
+    let refused = kontorctl(&house, &["channel", "test", "telegram"]).unwrap_err();
+    assert!(refused.contains("bad credentials") && refused.contains("BotFather"), "{refused}");
+    house
+        .until("the list says it", async || {
+            kontorctl(&house, &["channel", "list"]).unwrap().contains("bad credentials")
+        })
+        .await;
+    house.telegram.control("setup", &json!({ "token_valid": true })).await;
+
+    // Removed, its history stays; the same name can be used again.
+    kontorctl(&house, &["channel", "remove", "telegram"]).unwrap();
+    assert!(kontorctl(&house, &["channel", "list"]).unwrap().contains("no channels"));
+    house.shown_exactly(&room, &["in 1", "in 2", "in 3"].map(str::to_owned)).await;
+    assert!(kontorctl(&house, &["channel", "test", "telegram"]).is_err());
+    let file = house.server.folder().join("registration.json").display().to_string();
+    let anna = house.anna.user_id().to_owned();
+    let add = ["channel", "add", "telegram", "--member", &anna, "--registration", &file];
+    let next = kontorctl(&house, &add).unwrap();
+    assert!(next.contains("kontor bridge telegram --config") && next.contains(&file), "{next}");
+    let tokens: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert!(tokens["as_token"].is_string() && tokens["hs_token"].is_string());
+    assert!(kontorctl(&house, &["channel", "list"]).unwrap().contains("never heard of"));
+    let again = kontorctl(&house, &add).unwrap_err();
+    assert!(again.contains("registration.json"), "a file with secrets is not overwritten: {again}");
+}
+
+impl House {
+    /// Waits until something is so.
+    pub async fn until(&self, what: &str, so: impl AsyncFn() -> bool) {
+        let began = Instant::now();
+        while !so().await {
+            assert!(began.elapsed() < PATIENCE, "never: {what}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }

@@ -154,6 +154,11 @@ impl Bridge {
         assert!(ended.is_some_and(|status| status.success()), "expected a clean end, got {ended:?}");
     }
 
+    /// Memory of the process that is in RAM, megabytes; nothing where that cannot be known.
+    pub fn resident_mb(&self) -> Option<f64> {
+        crate::server::resident_mb(self.child.as_ref()?.id())
+    }
+
     /// Where it listens.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

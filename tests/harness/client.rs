@@ -140,6 +140,15 @@ impl Client {
         answer(&method, path, request.send().await).await
     }
 
+    /// `POST path` of these bytes with further headers, without a token: as somebody else's system does it.
+    pub async fn post_as_stranger(&self, path: &str, headers: &[(&str, String)], body: Vec<u8>) -> Response {
+        let mut request = self.homeserver.http().post(self.homeserver.url(path)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        answer(&Method::POST, path, request.send().await).await
+    }
+
     /// `GET path` for a file: status, headers, bytes.
     pub async fn get_bytes(&self, path: &str) -> (u16, reqwest::header::HeaderMap, Vec<u8>) {
         let mut request = self.homeserver.http().get(self.homeserver.url(path));

@@ -216,6 +216,11 @@ impl Server {
         Homeserver::new(format!("http://{}", self.address), SHARED_SECRET.to_owned())
     }
 
+    /// Memory of the process that is in RAM, megabytes; nothing where that cannot be known.
+    pub fn resident_mb(&self) -> Option<f64> {
+        resident_mb(self.pid()?)
+    }
+
     /// Process id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
@@ -344,4 +349,12 @@ impl Server {
     pub fn shared_cluster() -> &'static Cluster {
         shared::cluster()
     }
+}
+
+/// Memory of a process that is in RAM, megabytes.
+pub(crate) fn resident_mb(pid: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes / 1000.0)
 }

@@ -56,11 +56,14 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "kontor-bridge-kit",
             "kontor-bridge-telegram",
             "kontor-bridge-webchat",
+            // Optional, for `kontor demo`: it runs them as processes of their own (decisions/0010).
+            "kontor-emulators",
         ],
     ),
     ("kontorctl", &["kontor-model"]),
     ("kontor-tests", &["kontor-model"]),
-    ("kontor-bench", &[]),
+    // What one arrival costs is measured inside of the process.
+    ("kontor-bench", &["kontor-model", "kontor-store", "kontor-contacts"]),
     (
         "kontor-fuzz",
         &[

@@ -3,7 +3,7 @@
 use crate::channel::{Caps, Channel, Rate};
 use crate::config::Config;
 use crate::context::Context;
-use crate::db::Db;
+use crate::db::{Db, channel};
 use crate::matrix::{As, Directory, HomeError, Homeserver};
 use crate::retry::{self, Buckets};
 use crate::seal::Seal;
@@ -44,6 +44,8 @@ pub(crate) struct Engine {
     pub told_until: AtomicI64,
     /// Whether this process works on the channel.
     pub leads: AtomicBool,
+    /// An administrator paused the channel: what comes is taken and kept, and nothing goes on.
+    pub paused: AtomicBool,
 }
 
 /// Stands in the way for a while.
@@ -109,6 +111,31 @@ impl Engine {
     /// Whether the bridge ends: nothing new is begun then.
     pub fn is_closing(&self) -> bool {
         *self.context.inner.closing.borrow()
+    }
+
+    /// Whether the channel stands still: it is paused, or the bridge ends. Nothing new is begun then.
+    pub fn rests(&self) -> bool {
+        self.is_closing() || self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Pauses the channel or lets it go on; remembered over restarts.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn set_paused(&self, paused: bool) -> Result<()> {
+        if self.paused.load(Ordering::Relaxed) == paused {
+            return Ok(());
+        }
+        channel::pause(self.db(), self.name(), self.caps.kind, paused, self.now()).await?;
+        self.paused.store(paused, Ordering::Relaxed);
+        if paused {
+            tracing::warn!(channel = self.name(), "An administrator paused the channel.");
+        } else {
+            tracing::info!(channel = self.name(), "The channel goes on.");
+            self.context.inner.news.notify_one();
+            self.out_news.notify_one();
+        }
+        Ok(())
     }
 
     pub async fn reached(&self, step: Step) {

@@ -1,6 +1,6 @@
 //! Whether a channel lives: proven, not assumed. The machine is pure; the worker feeds it.
 
-use crate::channel::Probe;
+use crate::channel::{AccountState, Probe};
 use crate::db::{channel, inbox, outbox};
 use crate::engine::Engine;
 use crate::matrix::HealthReport;
@@ -15,8 +15,8 @@ use tokio::sync::watch;
 const EVERY: Duration = Duration::from_secs(60);
 /// How often it is asked while it refuses our access.
 const WITHOUT_ACCESS: Duration = Duration::from_secs(3);
-/// How often what was already told is told again, milliseconds.
-const REPEAT: Ms = 600_000;
+/// How often what was already told is told again, milliseconds: who is silent for long counts as gone.
+const REPEAT: Ms = 45_000;
 /// Silence shorter than this is never suspicious.
 const SHORTEST_SILENCE: Ms = 2 * 3_600_000;
 /// How many times the usual gap is suspicious.
@@ -152,9 +152,9 @@ impl Health {
 
 /// Watches the channel until `closing`.
 pub(crate) async fn work(engine: Arc<Engine>, mut closing: watch::Receiver<bool>) {
-    let mut told_at = 0;
+    let mut told = Told::default();
     while !*closing.borrow() {
-        if let Err(error) = round(&engine, &mut told_at).await {
+        if let Err(error) = round(&engine, &mut told).await {
             tracing::error!(channel = engine.name(), ?error, "The channel's health cannot be written down.");
         }
         let refused = engine.no_access.load(Ordering::Relaxed);
@@ -166,7 +166,38 @@ pub(crate) async fn work(engine: Arc<Engine>, mut closing: watch::Receiver<bool>
     }
 }
 
-async fn round(engine: &Engine, told_at: &mut Ms) -> Result<()> {
+/// Asks the network whether it would talk to us.
+async fn ask(engine: &Engine) -> std::result::Result<Probe, String> {
+    let asked = tokio::time::timeout(Duration::from_secs(20), engine.channel.health(&engine.context)).await;
+    match asked {
+        Ok(Ok(probe)) => Ok(probe),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("The network does not answer.".to_owned()),
+    }
+}
+
+/// What an administrator is told who wants to know whether the channel works, now.
+pub(crate) async fn test(engine: &Engine) -> serde_json::Value {
+    let (state, detail) = match ask(engine).await {
+        Ok(Probe::Fine { .. }) => (State::Connected, String::new()),
+        Ok(Probe::Degraded(why)) => (State::Degraded, why),
+        Ok(Probe::BadCredentials(why)) => (State::BadCredentials, why),
+        Err(why) => (State::Down, why),
+    };
+    engine.context.inner.health_news.notify_one();
+    let paused = engine.paused.load(Ordering::Relaxed);
+    serde_json::json!({ "state": state.name(), "detail": detail, "paused": paused })
+}
+
+/// What the homeserver was told last, and when.
+#[derive(Default)]
+struct Told {
+    at: Ms,
+    detail: String,
+    accounts: Vec<AccountState>,
+}
+
+async fn round(engine: &Engine, told: &mut Told) -> Result<()> {
     let mut row = channel::get(engine.db(), engine.name(), engine.caps.kind).await?;
     let mut health: Health = serde_json::from_str(&row.health).unwrap_or_default();
     let mut gaps: Gaps = serde_json::from_str(&row.gaps).unwrap_or_default();
@@ -176,12 +207,7 @@ async fn round(engine: &Engine, told_at: &mut Ms) -> Result<()> {
     }
     row.last_in_at = last_in;
     row.last_out_at = row.last_out_at.max(engine.last_out.load(Ordering::Relaxed));
-    let probe = tokio::time::timeout(Duration::from_secs(30), engine.channel.health(&engine.context)).await;
-    let probe = match probe {
-        Ok(Ok(probe)) => Ok(probe),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("The network does not answer.".to_owned()),
-    };
+    let probe = ask(engine).await;
     if matches!(probe, Ok(Probe::Fine { .. })) && engine.no_access.swap(false, Ordering::Relaxed) {
         // The probe is the proof that our access works (again): messages need not wait any longer.
         engine.network_gate.worked();
@@ -208,22 +234,32 @@ async fn round(engine: &Engine, told_at: &mut Ms) -> Result<()> {
     row.health = serde_json::to_string(&health).unwrap_or_default();
     row.gaps = serde_json::to_string(&gaps).unwrap_or_default();
     channel::put(engine.db(), engine.name(), &row).await?;
-    if changed || now - *told_at > REPEAT {
-        let report = HealthReport {
-            channel: engine.name().to_owned(),
-            state: health.state.name().to_owned(),
-            detail: health.detail.clone(),
-            since: health.since,
-            last_in_at: row.last_in_at,
-            last_out_at: row.last_out_at,
-            backlog,
-            dead,
-            expires_at,
-        };
-        match engine.directory.health(&report).await {
-            Ok(()) => *told_at = now,
-            Err(error) => tracing::debug!(?error, "The channel's health could not be told."),
+    let accounts = engine.channel.accounts(&engine.context).await?;
+    let news = changed || health.detail != told.detail || accounts != told.accounts;
+    if !news && now - told.at <= REPEAT {
+        return Ok(());
+    }
+    let report = HealthReport {
+        channel: engine.name().to_owned(),
+        state: health.state.name().to_owned(),
+        detail: health.detail.clone(),
+        since: health.since,
+        last_in_at: row.last_in_at,
+        last_out_at: row.last_out_at,
+        backlog,
+        dead,
+        accounts: accounts.clone(),
+        expires_at,
+    };
+    match engine.directory.health(&report).await {
+        Ok(paused) => {
+            *told = Told { at: now, detail: health.detail, accounts };
+            // Whoever was away when it was said hears it now.
+            if let Some(paused) = paused {
+                engine.set_paused(paused).await?;
+            }
         }
+        Err(error) => tracing::debug!(?error, "The channel's health could not be told."),
     }
     Ok(())
 }

@@ -67,6 +67,9 @@ async fn start(
     active: &mut HashSet<String>,
     tasks: &mut JoinSet<String>,
 ) -> Result<Ms> {
+    if engine.rests() {
+        return Ok(LONGEST_SLEEP);
+    }
     let now = engine.now();
     let gate = match way {
         Way::In => engine.home_gate.closed(now),

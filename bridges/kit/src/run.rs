@@ -82,6 +82,8 @@ async fn open(
     let company = || Arc::new(CompanyApi::new(home.clone())) as Arc<dyn Directory>;
     let directory = machine.directory.clone().unwrap_or_else(company);
     let db = Db::open(&config.database_url).await?;
+    let caps = channel.caps();
+    let paused = db::channel::get(&db, &config.channel, caps.kind).await?.paused;
     let inner = Inner {
         channel: config.channel.clone(),
         db,
@@ -97,7 +99,7 @@ async fn open(
         closing,
     };
     Ok(Engine {
-        caps: channel.caps(),
+        caps,
         channel,
         context: Context { inner: Arc::new(inner) },
         directory,
@@ -117,6 +119,7 @@ async fn open(
         last_out: AtomicI64::new(0),
         told_until: AtomicI64::new(0),
         leads: AtomicBool::new(false),
+        paused: AtomicBool::new(paused),
     })
 }
 

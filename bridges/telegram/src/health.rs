@@ -1,11 +1,11 @@
 //! Whether Telegram would still talk to us, and by the right way.
 
-use crate::account::{Memory, State};
+use crate::account::{Connection, Memory, State};
 use crate::api::Said;
 use crate::config::Receive;
 use crate::intake::WANTED;
 use crate::{HOOK_PATH, Telegram};
-use kontor_bridge_kit::{Context, Probe};
+use kontor_bridge_kit::{AccountState, Context, Probe};
 use kontor_model::{Code, Error, Ms, Result};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -40,7 +40,7 @@ impl Telegram {
         {
             return Ok(degraded);
         }
-        if let Some(degraded) = self.accounts(context).await? {
+        if let Some(degraded) = self.accounts_health(context).await? {
             return Ok(degraded);
         }
         let backlog = info.get("pending_update_count").and_then(Value::as_u64);
@@ -83,25 +83,56 @@ impl Telegram {
         Ok(None)
     }
 
-    /// Accounts of the company that the bot may not write for any more.
-    async fn accounts(&self, context: &Context) -> Result<Option<Probe>> {
+    /// The company's accounts: what the bot may do for each.
+    pub(crate) async fn account_states(&self, context: &Context) -> Result<Vec<AccountState>> {
         let memory = Memory::new(context);
+        let mut states = Vec::new();
         for owner in memory.owners().await? {
             let Some(connection) = memory.of_owner(owner).await? else { continue };
             let name = &connection.name;
-            let told = match connection.state() {
-                State::Connected => continue,
-                State::ReadOnly => format!(
-                    "The bot may read, but not write for the Telegram account {name}: allow it in Telegram, \
-                     Settings, Telegram Business, Chatbots."
+            let (state, detail) = match connection.state() {
+                State::Connected => ("connected", rights(&connection)),
+                State::ReadOnly => (
+                    "read_only",
+                    format!(
+                        "The bot may read, but not write for the Telegram account {name}: allow it in Telegram, \
+                         Settings, Telegram Business, Chatbots."
+                    ),
                 ),
-                State::Disconnected => format!(
-                    "The bot was disconnected from the Telegram account {name}: connect it again in Telegram, \
-                     Settings, Telegram Business, Chatbots."
+                State::Disconnected => (
+                    "disconnected",
+                    format!(
+                        "The bot was disconnected from the Telegram account {name}: connect it again in Telegram, \
+                         Settings, Telegram Business, Chatbots."
+                    ),
                 ),
             };
-            return Ok(Some(Probe::Degraded(told)));
+            states.push(AccountState { account: format!("business:{owner}"), state, detail });
         }
-        Ok(None)
+        Ok(states)
     }
+
+    /// Accounts of the company that the bot may not write for any more.
+    async fn accounts_health(&self, context: &Context) -> Result<Option<Probe>> {
+        let states = self.account_states(context).await?;
+        let worst = states.into_iter().find(|account| account.state != "connected");
+        Ok(worst.map(|account| Probe::Degraded(account.detail)))
+    }
+}
+
+/// What the bot may do, and what it may not although the bridge could.
+fn rights(connection: &Connection) -> String {
+    let name = &connection.name;
+    let mut lacks = Vec::new();
+    for (may, what) in
+        [(connection.can_read, "mark messages as read"), (connection.can_delete, "delete sent messages")]
+    {
+        if !may {
+            lacks.push(what);
+        }
+    }
+    if lacks.is_empty() {
+        return format!("The Telegram account {name} is connected with all rights.");
+    }
+    format!("The Telegram account {name} is connected; the bot may not {}.", lacks.join(", nor "))
 }

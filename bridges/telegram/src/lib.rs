@@ -26,8 +26,8 @@ use api::Api;
 use async_trait::async_trait;
 use config::{Receive, Settings};
 use kontor_bridge_kit::{
-    Act, Body, Caps, Channel, Context, Counts, Download, HookReply, HookRequest, Item, Outcome, Outgoing,
-    Part, Policy, Probe, Pulled, Rate, Rung, SendError, Signal, Uncertain, Whom,
+    AccountState, Act, Body, Caps, Channel, Context, Counts, Download, HookReply, HookRequest, Item, Outcome,
+    Outgoing, Part, Policy, Probe, Pulled, Rate, Rung, SendError, Signal, Uncertain, Whom,
 };
 use kontor_model::{Error, Ms, Result};
 use lane::Lane;
@@ -150,6 +150,14 @@ impl Channel for Telegram {
 
     async fn health(&self, context: &Context) -> Result<Probe> {
         self.probe(context).await
+    }
+
+    async fn accounts(&self, context: &Context) -> Result<Vec<AccountState>> {
+        self.account_states(context).await
+    }
+
+    fn window(&self, lane: &str) -> Option<Ms> {
+        Lane::of(lane).and_then(|lane| lane.owner).map(|_| WINDOW)
     }
 
     fn policy(&self, lane: &Whom, now: Ms) -> Policy {

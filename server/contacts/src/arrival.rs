@@ -194,15 +194,10 @@ impl Contacts {
         };
         let mut source = self.store.reader();
         let place = (arrival.place.as_str(), arrival.external_id.as_str(), address.as_str());
-        let users = resolution::users(&mut source, place, &texts(Kind::Phone), &texts(Kind::Email)).await?;
+        let (users, traits) =
+            resolution::users(&mut source, place, &texts(Kind::Phone), &texts(Kind::Email)).await?;
         let mut facts = holders(arrival, &users);
-        let known: BTreeSet<String> = users.voices.iter().map(|(contact, _)| contact.clone()).collect();
-        let held =
-            facts.holders.values().flat_map(|held| held.contacts.iter().map(|(contact, _)| contact.clone()));
-        let people: Vec<String> =
-            known.into_iter().chain(held).collect::<BTreeSet<_>>().into_iter().collect();
-        let ids: Vec<&str> = people.iter().map(String::as_str).collect();
-        facts.people = persons(resolution::traits(&mut source, &ids, false).await?);
+        facts.people = persons(traits);
         let mut outcome = decide::decide(arrival, &facts, Policy::Auto);
         if !outcome.merges.is_empty()
             && resolution::merges_since(&mut source, self.now() - HOUR).await? >= MOST_MERGES

@@ -9,7 +9,7 @@ use crate::{Contacts, one_of, text};
 use kontor_model::{Code, Error, Language, Nid, Result};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
-use kontor_store::contacts::cards::{self, ContactRow, FieldRow};
+use kontor_store::contacts::cards::{self, ContactRow, FieldRow, Wanted};
 use kontor_store::contacts::merges::Standing;
 use kontor_store::contacts::queue::Reader;
 use serde::{Deserialize, Deserializer};
@@ -108,13 +108,29 @@ impl Contacts {
         Ok(Card { contact, fields: chosen(values) })
     }
 
+    /// What a contact is called by itself, without those that were merged into it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn own_name(&self, id: &str, language: Language) -> Result<String> {
+        let values = cards::own_names(&mut self.store.reader(), &[id]).await?;
+        let name = chosen(values).into_values().next().map(|field| field.value);
+        Ok(name.unwrap_or_else(|| crate::names::nameless(language, id)))
+    }
+
     /// Cards that the reader may see, after a contact, oldest first.
     ///
     /// # Errors
     /// `Unavailable` when the database is gone.
-    pub async fn cards(&self, reader: Reader, after: &str, limit: i64) -> Result<Vec<Card>> {
+    pub async fn cards(
+        &self,
+        reader: Reader,
+        after: &str,
+        limit: i64,
+        wanted: Wanted<'_>,
+    ) -> Result<Vec<Card>> {
         let mut snapshot = self.store.snapshot().await?;
-        let contacts = cards::page(&mut snapshot, reader, after, limit).await?;
+        let contacts = cards::page(&mut snapshot, reader, after, limit, wanted).await?;
         let ids: Vec<&str> = contacts.iter().map(|contact| contact.id.as_str()).collect();
         let values = cards::fields(&mut snapshot, &ids).await?;
         Ok(Card::all(contacts, &values))

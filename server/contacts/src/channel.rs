@@ -179,6 +179,18 @@ impl Contacts {
         Ok((change, row))
     }
 
+    /// Plans that a channel rests, or goes on.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn plan_pause(&self, row: &ChannelRow, paused: bool, actor: Actor) -> Result<Change> {
+        let mut change = Change::default();
+        change.pause_channel(&row.id, paused.then(|| self.now()), self.store.nid().await?);
+        let action = if paused { Action::ChannelPause } else { Action::ChannelResume };
+        self.audit_channel(&mut change, action, &row.id, actor).await?;
+        Ok(change)
+    }
+
     /// Plans that a channel is one no more; its conversations stay, with those who are in their rooms.
     ///
     /// # Errors

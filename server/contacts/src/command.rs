@@ -27,6 +27,16 @@ pub enum Act {
     Files,
     /// Messages with some words.
     Search,
+    /// Who may be the same person, and making them one contact.
+    Merge,
+    /// Taking the last merge back.
+    Undo,
+    /// The customer's orders, or one of them.
+    Order,
+    /// A question to the customer.
+    Ask,
+    /// Another way to reach the customer.
+    Via,
     /// What commands there are.
     Help,
 }
@@ -50,6 +60,14 @@ const WORDS: &[(Act, &[Word])] = &[
     (Act::Done, &[("zrobione", PL), ("done", EN), ("зроблено", UK)]),
     (Act::Files, &[("pliki", PL), ("files", EN), ("файли", UK)]),
     (Act::Search, &[("szukaj", PL), ("search", EN), ("find", EN), ("шукати", UK), ("пошук", UK)]),
+    (Act::Merge, &[("scal", PL), ("merge", EN), ("об’єднати", UK), ("об'єднати", UK), ("обєднати", UK)]),
+    (Act::Undo, &[("cofnij", PL), ("undo", EN), ("скасувати", UK)]),
+    (
+        Act::Order,
+        &[("zamowienie", PL), ("zamowienia", PL), ("order", EN), ("orders", EN), ("замовлення", UK)],
+    ),
+    (Act::Ask, &[("popros", PL), ("ask", EN), ("попросити", UK), ("попроси", UK)]),
+    (Act::Via, &[("przez", PL), ("via", EN), ("через", UK)]),
     (Act::Help, &[("pomoc", PL), ("help", EN), ("допомога", UK)]),
 ];
 
@@ -65,6 +83,10 @@ const STATUSES: &[(&str, &[&str])] = &[
 const NOBODY: &[&str] = &["-", "nikt", "nikogo", "nobody", "none", "ніхто", "нікому"];
 /// Words for whoever speaks.
 const SELF: &[&str] = &["ja", "mnie", "mi", "me", "self", "я", "мені", "мене"];
+
+/// Words for yes and no.
+const YES: &[&str] = &["tak", "yes", "так"];
+const NO: &[&str] = &["nie", "no", "ні"];
 
 /// A command as it was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +123,18 @@ pub fn without_quotation(body: &str, answers: bool) -> &str {
         rest = line.split_once('\n').map_or("", |(_, rest)| rest);
     }
     rest.trim_start_matches('\n')
+}
+
+/// Words by which employees ask a customer for the telephone number, in the customer's room: the bridge of a network
+/// that can prove it makes a button of them.
+const ASK_PHONE: [&str; 3] = ["phone", "telefon", "телефон"];
+/// Networks that can.
+const PROVE_PHONES: [&str; 1] = ["telegram"];
+
+/// Whether an order is for the bridge of a network of this kind, and belongs into the customer's room.
+pub fn is_for_bridge(order: &Order<'_>, kind: &str) -> bool {
+    let word = fold(order.word.trim_end_matches([':', '.', ',']));
+    PROVE_PHONES.contains(&kind) && ASK_PHONE.iter().any(|known| fold(known) == word)
 }
 
 /// Reads a command: a text that begins with `!` and a letter.
@@ -140,6 +174,49 @@ pub fn whom(text: &str) -> Option<Whom> {
 fn person(word: &str) -> Option<String> {
     let name = word.strip_prefix('@')?.trim_end_matches([',', ';', '.', ':', '!', '?']);
     (!name.is_empty() && !name.contains(char::is_whitespace)).then(|| name.to_owned())
+}
+
+/// What somebody says about contacts that may be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Merging<'a> {
+    /// Who could it be?
+    Whom,
+    /// Somebody with these words in their name, or this number or address.
+    Search(&'a str),
+    /// The contact of this number is the same person; whose both are to be, without the `@`; whether it is so
+    /// although somebody said otherwise.
+    Same(i64, Option<String>, bool),
+    /// The contact of this number is somebody else.
+    Different(i64),
+}
+
+/// Reads what follows the command that merges.
+pub fn merging(rest: &str) -> Merging<'_> {
+    let mut words = rest.split_whitespace();
+    let number = words.next().map(|word| word.trim_end_matches(['.', ':']));
+    // Telephone numbers are longer.
+    let number = number.filter(|word| word.len() <= 4).and_then(|word| word.parse().ok());
+    let is = |known: &[&str], word: &str| known.iter().any(|known| fold(known) == fold(word));
+    match (rest.is_empty(), number, words.next(), words.next()) {
+        (true, ..) => Merging::Whom,
+        (_, Some(number), None, _) => Merging::Same(number, None, false),
+        (_, Some(number), Some(word), None) if is(NO, word) => Merging::Different(number),
+        (_, Some(number), Some(word), None) if is(YES, word) => Merging::Same(number, None, true),
+        (_, Some(number), Some(word), None) if word.starts_with('@') => {
+            Merging::Same(number, person(word), false)
+        }
+        _ => Merging::Search(rest),
+    }
+}
+
+/// Whether a reaction agrees, or disagrees; `None` when it is neither.
+pub fn agrees(reaction: &str) -> Option<bool> {
+    // Clients differ in whether they ask for the coloured form.
+    match reaction.trim_end_matches('\u{fe0f}') {
+        "✅" | "✔" | "☑" => Some(true),
+        "❌" | "✖" | "❎" => Some(false),
+        _ => None,
+    }
 }
 
 /// What a task says: its words without whom it names and until when, those two as they were typed.
@@ -218,6 +295,28 @@ mod tests {
         for no in ["karta", "!", "! karta", "!!", "!1", "", "a !karta", "!!karta"] {
             assert_eq!(read(no), None, "{no}");
         }
+    }
+
+    #[test]
+    fn what_is_said_about_merging_is_understood() {
+        for (said, read) in [
+            ("", Merging::Whom),
+            ("2", Merging::Same(2, None, false)),
+            ("2.", Merging::Same(2, None, false)),
+            ("2 Nie", Merging::Different(2)),
+            ("2 tak", Merging::Same(2, None, true)),
+            ("2 @anna", Merging::Same(2, Some("anna".to_owned()), false)),
+            ("Jan Kowalski", Merging::Search("Jan Kowalski")),
+            ("512 342 152", Merging::Search("512 342 152")),
+            ("512342152", Merging::Search("512342152")),
+        ] {
+            assert_eq!(merging(said), read, "{said}");
+        }
+        assert_eq!(
+            (agrees("✅"), agrees("✔\u{fe0f}"), agrees("❌"), agrees("👍")),
+            (Some(true), Some(true), Some(false), None)
+        );
+        assert_eq!(super::read("!об'єднати 1").unwrap().act, Some(Act::Merge));
     }
 
     #[test]

@@ -8,23 +8,30 @@
 
 pub mod acts;
 pub mod arrival;
+pub mod asking;
 pub mod card;
 pub mod channel;
 pub mod claim;
 pub mod command;
+pub mod company;
 pub mod consent;
 pub mod crm;
 pub mod family;
+pub mod health;
 pub mod import;
 pub mod keys;
+pub mod link;
 pub mod lookup;
 pub mod merge;
 pub mod names;
 pub mod news;
 pub mod notes;
 pub mod opening;
+pub mod proposal;
 pub mod quality;
 pub mod resolve;
+pub mod shop;
+pub mod sorting;
 #[cfg(test)]
 mod testdata;
 pub mod told;

@@ -37,7 +37,7 @@ pub struct Candidate {
     pub card: Card,
     /// Its numbers and addresses.
     pub keys: Vec<(String, String)>,
-    /// key: it holds the number or address; name: it is called like that.
+    /// key: it holds the number or address; name: it is called like that; weighed: much agrees.
     pub by: &'static str,
 }
 
@@ -157,8 +157,15 @@ impl Contacts {
         self.remember(reader.user, candidates)
     }
 
-    /// The contacts of ids, each once, in their order.
-    async fn candidates(&self, reader: Reader, found: Vec<(String, &'static str)>) -> Result<Vec<Candidate>> {
+    /// The contacts of ids as far as the reader may see them, each once, in their order.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn candidates(
+        &self,
+        reader: Reader,
+        found: Vec<(String, &'static str)>,
+    ) -> Result<Vec<Candidate>> {
         let mut seen = BTreeSet::new();
         let mut found = found;
         found.retain(|(id, _)| seen.insert(id.clone()));

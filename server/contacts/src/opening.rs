@@ -18,6 +18,8 @@ use serde_json::Value;
 
 /// What the network says, among the sources of values.
 const NETWORK: &str = "network";
+/// Longest time for answers, milliseconds.
+const LONGEST_WINDOW: Ms = 366 * 86_400_000;
 /// Facts about a conversation, bytes of JSON.
 const LARGEST_CONTEXT: usize = 8_192;
 
@@ -45,6 +47,8 @@ pub struct Opening {
     /// Facts about the conversation; no personal data.
     #[serde(default)]
     pub context: serde_json::Map<String, Value>,
+    /// For how long after the customer wrote the network takes answers, milliseconds; for ever when absent.
+    pub window_ms: Option<Ms>,
     /// Local part of the user that writes for the customer, if the bridge has a wish.
     pub ghost_localpart: Option<String>,
 }
@@ -121,6 +125,8 @@ pub struct Found {
     read: Read,
     outcome: Outcome,
     known: Known,
+    /// The code of the link that told whose it is.
+    link: Option<Vec<u8>>,
 }
 
 /// What a new conversation consists of.
@@ -149,6 +155,9 @@ impl Contacts {
         opening.id_type = text(&opening.id_type, "id_type", 40)?;
         opening.external_id = text(&opening.external_id, "external_id", 255)?;
         opening.lane = text_or_empty(&opening.lane, "lane", 255)?;
+        if opening.window_ms.is_some_and(|window| !(60_000..=LONGEST_WINDOW).contains(&window)) {
+            return Err(Error::invalid_param("window_ms must be between a minute and a year."));
+        }
         let profile = &mut opening.profile;
         profile.display_name = profile.display_name.as_deref().and_then(shown);
         if profile.avatar_mxc.as_deref().is_some_and(|mxc| !mxc.starts_with("mxc://") || mxc.len() > 255) {
@@ -200,6 +209,12 @@ impl Contacts {
             exclusive: channel.exclusive,
             now,
         });
+        if let Some(window) = checked.opening.window_ms {
+            change.set_window(parts.conversation, window);
+        }
+        if let Some(link) = &parts.found.link {
+            change.use_contact_link(link);
+        }
         let audit = Audit::done(Action::ConversationOpen, actor, now).on("conversation", parts.conversation);
         change.audit(self.store.nid().await?, audit);
         let created = parts.found.is_new.then_some("contact.created");
@@ -223,11 +238,17 @@ impl Contacts {
     pub async fn find(&self, checked: &Checked) -> Result<Found> {
         let read = checked.read();
         let (outcome, known) = self.decide(&read).await?;
+        // Whoever comes by a link that was made for somebody is that person, unless it is known better.
+        if !matches!(outcome.whose, Whose::Known(_))
+            && let Some((link, contact)) = self.linked(&checked.opening.claims).await?
+        {
+            return Ok(Found { contact, is_new: false, read, outcome, known, link: Some(link) });
+        }
         let (contact, is_new) = match &outcome.whose {
             Whose::Known(contact) => (contact.clone(), false),
             Whose::New | Whose::Open(_) => (self.new_id(), true),
         };
-        Ok(Found { contact, is_new, read, outcome, known })
+        Ok(Found { contact, is_new, read, outcome, known, link: None })
     }
 
     /// Adds what a new address says of its contact, and the merges that follow.

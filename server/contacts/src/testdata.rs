@@ -1,6 +1,36 @@
-//! Comma-separated data of tests.
+//! Data of tests: comma-separated tables, and cards.
 
+use crate::card::{Card, chosen};
+use kontor_store::contacts::cards::{ContactRow, FieldRow};
 use std::collections::HashMap;
+
+/// A card with a name.
+pub fn card(id: &str, stage: &str, name: &str) -> Card {
+    let field = FieldRow {
+        contact: id.to_owned(),
+        field: "display_name".to_owned(),
+        source: "employee".to_owned(),
+        value: name.to_owned(),
+        trust: 3,
+        ts: 1,
+    };
+    let contact = ContactRow {
+        id: id.to_owned(),
+        redirect_to: None,
+        kind: "person".to_owned(),
+        stage: stage.to_owned(),
+        owner: None,
+        owner_id: None,
+        team: None,
+        visibility: "all".to_owned(),
+        language: None,
+        version: 1,
+        created_ts: 1,
+        updated_ts: 1,
+        own: None,
+    };
+    Card { contact, fields: chosen(vec![field]) }
+}
 
 /// A line, by the names of its columns.
 pub type Row = HashMap<String, String>;

@@ -12,10 +12,15 @@ use crate::words;
 use kontor_model::{Error, Language, Ms, Result};
 use kontor_store::contacts::cards;
 use kontor_store::contacts::channels;
+use kontor_store::contacts::companies::{self, PersonRow};
 use kontor_store::contacts::conversations::{self, ConversationRow};
+use kontor_store::contacts::facts::{self, FactRow, SumRow};
 use kontor_store::contacts::identities::{self, ClaimRow, ConsentRow, IdentityRow};
 use kontor_store::contacts::notes;
 use kontor_store::contacts::queue::Reader;
+use kontor_store::contacts::sources::{self, SourceRow};
+use kontor_store::contacts::tags;
+use kontor_store::contacts::windows::{self, WindowRow};
 use std::collections::BTreeMap;
 
 /// Notes and tasks that a card shows.
@@ -26,6 +31,8 @@ const TOLD_NOTES: usize = 5;
 const TOLD_TASKS: usize = 20;
 /// Letters of a note or a task that an answer tells.
 const TOLD_LETTERS: usize = 300;
+/// Facts of one kind that a card shows.
+const FACTS: i64 = 20;
 /// Other conversations that an answer tells.
 const TOLD_CONVERSATIONS: usize = 5;
 
@@ -50,6 +57,18 @@ pub struct CardView {
     pub tasks: Vec<Task>,
     /// What channels are called.
     pub channels: BTreeMap<String, String>,
+    /// Of each kind of facts the newest, newest first.
+    pub facts: Vec<FactRow>,
+    /// All facts, added up.
+    pub sums: Vec<SumRow>,
+    /// Systems that tell of facts.
+    pub sources: Vec<SourceRow>,
+    /// Words by which contacts are sorted.
+    pub tags: Vec<String>,
+    /// What the contact is in which companies.
+    pub companies: Vec<PersonRow>,
+    /// Until when answers are taken, where that ends.
+    pub windows: Vec<WindowRow>,
 }
 
 impl Contacts {
@@ -70,13 +89,31 @@ impl Contacts {
         let mut claims = identities::claims(&mut source, id).await?;
         // Of what several say that are one contact by now, the one that is believed most.
         claims.dedup_by(|a, b| (&a.kind, &a.key) == (&b.kind, &b.key));
+        let sources = sources::all(&mut source).await?;
+        // Where no shop is known, there is nothing to be looked for.
+        let (facts, sums) = match sources.is_empty() {
+            true => Default::default(),
+            false => {
+                let facts = facts::of_contacts(&mut source, reader, &[id], FACTS).await?;
+                (facts, facts::sums(&mut source, &[id]).await?)
+            }
+        };
+        let conversations = conversations::of_contact(&mut source, id).await?;
+        let ids: Vec<&str> = conversations.iter().map(|row| row.id.as_str()).collect();
+        let windows = windows::of(&mut source, &ids).await?;
         Ok(CardView {
+            facts,
+            sums,
+            sources,
+            tags: tags::of_contact(&mut source, id).await?,
+            companies: companies::of_contact(&mut source, id).await?,
             card: Card { contact, fields: chosen(values) },
             claims,
             identities: identities::of_contact(&mut source, id).await?,
             agreed: consent::agreed(&acts),
             consents: acts.into_iter().map(|act| act.consent).collect(),
-            conversations: conversations::of_contact(&mut source, id).await?,
+            conversations,
+            windows,
             notes: Note::all(notes::notes(&mut source, id, MOST).await?),
             tasks: Task::all(notes::tasks(&mut source, id, MOST).await?),
             channels: channels.into_iter().map(|channel| (channel.id, channel.name)).collect(),
@@ -174,8 +211,21 @@ impl CardView {
         let told = told.name_some(words.waits, here.waits_since.map(|ts| by.since(ts)));
         let answered = here.last_answered.map_or_else(|| words.never.to_owned(), |ts| by.since(ts));
         let told = told.name(words.answered, answered);
+        let told = told.name_some(words.window, self.window(by, here));
+        let told = told.join(self.told_worth(by)).join(self.told_facts(by));
         let told = told.join(self.told_claims(by)).join(self.told_tasks(by)).join(self.told_notes(by));
         told.join(self.told_others(by, here)).lead(words.card, link)
+    }
+
+    /// Until when answers are taken in a conversation, in words; nothing where that never ends.
+    pub fn window(&self, by: Telling<'_>, here: &ConversationRow) -> Option<String> {
+        let row = self.windows.iter().find(|row| row.conversation == here.id && row.last > 0)?;
+        let (until, words) = (row.until(), words::of(by.language));
+        let shown = by.calendar.shown(until);
+        Some(match until > by.now {
+            true => format!("{} {shown} ({})", words.until, length(until - by.now, by.language)),
+            false => format!("{} {shown}", words.closed_since),
+        })
     }
 
     fn told_claims(&self, by: Telling<'_>) -> Told {

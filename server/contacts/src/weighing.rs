@@ -36,11 +36,15 @@ impl Contacts {
         let mut source = self.store.snapshot().await?;
         let due = suggestions::due(&mut source, STEP).await?;
         let ids: Vec<&str> = due.iter().map(|(id, _)| id.as_str()).collect();
-        let own = profiles(resolution::traits(&mut source, &ids, true).await?);
+        // Whoever got a number or an address may have bought something before.
+        let more = self.give_waiting(&mut change, &ids).await?;
+        let own = profiles(resolution::traits(&mut source, &ids).await?);
         let table = self.table(&mut source, &own).await?;
         let now = self.now();
         for (id, since) in &due {
-            change.contact_weighed(id, *since);
+            if !more {
+                change.contact_weighed(id, *since);
+            }
             change.clear_suggestions(id);
             let Some(profile) = own.get(id) else { continue };
             let tokens = profile.tokens();
@@ -74,7 +78,7 @@ impl Contacts {
         let others: BTreeSet<&str> =
             blocks.values().flatten().map(String::as_str).filter(|id| !own.contains_key(*id)).collect();
         let others: Vec<&str> = others.into_iter().collect();
-        let mut all = profiles(resolution::traits(source, &others, true).await?);
+        let mut all = profiles(resolution::traits(source, &others).await?);
         all.extend(own.iter().map(|(id, profile)| (id.clone(), profile.clone())));
         let words: BTreeSet<String> = all.values().flat_map(Profile::tokens).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -13,6 +13,8 @@ pub struct Words {
     pub nobody: &'static str,
     pub waits: &'static str,
     pub answered: &'static str,
+    pub window: &'static str,
+    pub closed_since: &'static str,
     pub never: &'static str,
     pub until: &'static str,
     pub claims: &'static str,
@@ -48,6 +50,19 @@ pub struct Words {
     pub unknown: &'static str,
     pub hidden: &'static str,
     pub failed: &'static str,
+    pub perhaps: &'static str,
+    pub no_merge: &'static str,
+    pub merge_how: &'static str,
+    pub react_how: &'static str,
+    pub merged: &'static str,
+    pub apart: &'static str,
+    pub already_one: &'static str,
+    pub two_owners: &'static str,
+    pub set_apart: &'static str,
+    pub no_number: &'static str,
+    pub undone: &'static str,
+    pub nothing_to_undo: &'static str,
+    pub not_for_all: &'static str,
     pub help_title: &'static str,
     pub help: &'static [(&'static str, &'static str)],
 }
@@ -60,6 +75,8 @@ static ENGLISH: Words = Words {
     nobody: "nobody",
     waits: "Waits since",
     answered: "Last answered",
+    window: "Answers reach the customer",
+    closed_since: "ended",
     never: "never",
     until: "until",
     claims: "What is known",
@@ -95,6 +112,19 @@ static ENGLISH: Words = Words {
     unknown: "I do not know !{word}. !help tells what there is.",
     hidden: "You may not see this contact.",
     failed: "That did not work: {why}",
+    perhaps: "Perhaps the same person",
+    no_merge: "Nobody is suggested here. To look for somebody: !merge and a name, a number or an address",
+    merge_how: "!merge {n} makes them one contact, !merge {n} no says that they are different people.",
+    react_how: "✅ makes them one contact, ❌ says that they are different people. Or write !merge {n}, or !merge {n} no.",
+    merged: "One contact now: {name}. !undo takes it back.",
+    apart: "Noted: these are different people. It will not be suggested again.",
+    already_one: "These are one contact already.",
+    two_owners: "Two people own them: {a} and {b}. Say whose they are to be: !merge {n} @person",
+    set_apart: "Somebody said that these are different people. If they are one: !merge {n} yes",
+    no_number: "There is no number {n} here. !merge lists who it could be.",
+    undone: "Apart again: {from} and {into}.",
+    nothing_to_undo: "There is nothing to undo: this contact is not made of several.",
+    not_for_all: "Not everybody here may see all who fit; the card shows them to those who may.",
     help_title: "Commands. They work here only, and the customer never sees them.",
     help: &[
         ("!card", "what is known about the customer"),
@@ -107,6 +137,11 @@ static ENGLISH: Words = Words {
         ("!done 1", "a task was done"),
         ("!files", "the newest files, with links"),
         ("!search words", "messages of this customer"),
+        ("!merge", "who may be the same person; !merge 1 makes them one contact"),
+        ("!undo", "take the last merge back"),
+        ("!order 727", "the customer's orders, or one of them"),
+        ("!ask phone", "ask the customer for phone, email, name, address or vat"),
+        ("!via telegram", "another conversation with this customer; without a word, which there are"),
     ],
 };
 
@@ -118,6 +153,8 @@ static POLISH: Words = Words {
     nobody: "nikt",
     waits: "Czeka od",
     answered: "Ostatnia odpowiedź",
+    window: "Odpowiedź dotrze",
+    closed_since: "minęło",
     never: "jeszcze nie",
     until: "do",
     claims: "Co wiemy",
@@ -153,6 +190,19 @@ static POLISH: Words = Words {
     unknown: "Nie znam polecenia !{word}. !pomoc pokazuje, co jest.",
     hidden: "Nie masz dostępu do tego kontaktu.",
     failed: "Nie udało się: {why}",
+    perhaps: "Może to ta sama osoba",
+    no_merge: "Nikogo tu nie podpowiadam. Aby kogoś poszukać: !scal i nazwa, numer albo adres",
+    merge_how: "!scal {n} łączy w jeden kontakt, !scal {n} nie zapamiętuje, że to różne osoby.",
+    react_how: "✅ łączy w jeden kontakt, ❌ zapamiętuje, że to różne osoby. Albo napisz !scal {n} lub !scal {n} nie.",
+    merged: "Teraz to jeden kontakt: {name}. !cofnij rozdziela z powrotem.",
+    apart: "Zapamiętane: to różne osoby. Nie podpowiem tego ponownie.",
+    already_one: "To już jeden kontakt.",
+    two_owners: "Mają dwóch opiekunów: {a} i {b}. Podaj, czyj ma być kontakt: !scal {n} @osoba",
+    set_apart: "Ktoś stwierdził, że to różne osoby. Jeśli to jednak ta sama: !scal {n} tak",
+    no_number: "Nie ma tu numeru {n}. !scal pokazuje, kto to może być.",
+    undone: "Znowu osobno: {from} i {into}.",
+    nothing_to_undo: "Nie ma czego cofnąć: ten kontakt nie powstał z kilku.",
+    not_for_all: "Nie wszyscy tutaj mogą widzieć wszystkich pasujących; karta pokazuje ich tym, którzy mogą.",
     help_title: "Polecenia. Działają tylko tutaj, klient nigdy ich nie widzi.",
     help: &[
         ("!karta", "co wiemy o kliencie"),
@@ -165,6 +215,11 @@ static POLISH: Words = Words {
         ("!zrobione 1", "zadanie wykonane"),
         ("!pliki", "najnowsze pliki z odnośnikami"),
         ("!szukaj słowa", "wiadomości tego klienta"),
+        ("!scal", "kto może być tą samą osobą; !scal 1 łączy w jeden kontakt"),
+        ("!cofnij", "rozdziel to, co ostatnio połączono"),
+        ("!zamowienie 727", "zamówienia klienta albo jedno z nich"),
+        ("!popros telefon", "poproś klienta o telefon, email, imie, adres albo nip"),
+        ("!przez telegram", "inna rozmowa z tym klientem; bez słowa: jakie są"),
     ],
 };
 
@@ -176,6 +231,8 @@ static UKRAINIAN: Words = Words {
     nobody: "ніхто",
     waits: "Чекає від",
     answered: "Остання відповідь",
+    window: "Відповідь дійде",
+    closed_since: "минуло",
     never: "ще не було",
     until: "до",
     claims: "Що відомо",
@@ -211,6 +268,19 @@ static UKRAINIAN: Words = Words {
     unknown: "Не знаю команди !{word}. !допомога показує, що є.",
     hidden: "Ви не маєте доступу до цього контакту.",
     failed: "Не вдалося: {why}",
+    perhaps: "Можливо, це та сама особа",
+    no_merge: "Нікого не пропоную. Щоб пошукати: !об’єднати та ім’я, номер або адреса",
+    merge_how: "!об’єднати {n} робить один контакт, !об’єднати {n} ні запам’ятовує, що це різні люди.",
+    react_how: "✅ робить один контакт, ❌ запам’ятовує, що це різні люди. Або напишіть !об’єднати {n} чи !об’єднати {n} ні.",
+    merged: "Тепер це один контакт: {name}. !скасувати розділяє знову.",
+    apart: "Запам’ятовано: це різні люди. Більше не пропонуватиму.",
+    already_one: "Це вже один контакт.",
+    two_owners: "Вони мають двох опікунів: {a} і {b}. Напишіть, чий має бути контакт: !об’єднати {n} @особа",
+    set_apart: "Хтось сказав, що це різні люди. Якщо все ж одна: !об’єднати {n} так",
+    no_number: "Номера {n} тут немає. !об’єднати показує, хто це може бути.",
+    undone: "Знову окремо: {from} і {into}.",
+    nothing_to_undo: "Немає чого скасовувати: цей контакт не складено з кількох.",
+    not_for_all: "Не всі тут можуть бачити всіх, хто підходить; картка показує їх тим, хто може.",
     help_title: "Команди. Вони діють лише тут, клієнт їх ніколи не бачить.",
     help: &[
         ("!картка", "що відомо про клієнта"),
@@ -223,6 +293,11 @@ static UKRAINIAN: Words = Words {
         ("!зроблено 1", "завдання виконано"),
         ("!файли", "найновіші файли з посиланнями"),
         ("!пошук слова", "повідомлення цього клієнта"),
+        ("!об’єднати", "хто може бути тією самою особою; !об’єднати 1 робить один контакт"),
+        ("!скасувати", "розділити те, що об’єднано востаннє"),
+        ("!замовлення 727", "замовлення клієнта або одне з них"),
+        ("!попросити телефон", "попросити в клієнта телефон, пошту, ім’я, адресу або ІПН"),
+        ("!через telegram", "інша розмова з цим клієнтом; без слова: які є"),
     ],
 };
 
@@ -236,7 +311,7 @@ pub fn of(language: Language) -> &'static Words {
 }
 
 /// One of three, by language.
-fn one(language: Language, words: [&'static str; 3]) -> &'static str {
+pub(crate) fn one(language: Language, words: [&'static str; 3]) -> &'static str {
     let [english, polish, ukrainian] = words;
     match language {
         Language::English => english,
@@ -262,6 +337,35 @@ pub fn stage(language: Language, stage: &str) -> &'static str {
         "lead" => ["lead", "zainteresowany", "зацікавлений"],
         "customer" => ["customer", "klient", "клієнт"],
         _ => ["visitor", "gość", "гість"],
+    };
+    one(language, words)
+}
+
+/// Why two contacts may be one, or not.
+pub fn reason(language: Language, what: &str) -> &'static str {
+    let words = match what {
+        "name_same" => ["a word of the name is the same", "to samo słowo w nazwie", "однакове слово в імені"],
+        "name_alike" => [
+            "a word of the name is almost the same",
+            "prawie to samo słowo w nazwie",
+            "майже однакове слово в імені",
+        ],
+        "name_short" => ["a short form of the name", "zdrobnienie imienia", "скорочена форма імені"],
+        "name_initial" => ["an initial agrees", "zgadza się inicjał", "збігається ініціал"],
+        "name_differs" => ["a word of the name differs", "inne słowo w nazwie", "інше слово в імені"],
+        "name_in_address" => ["an address holds the name", "adres zawiera nazwę", "адреса містить ім’я"],
+        "key_same" => ["the same number or address", "ten sam numer lub adres", "той самий номер чи адреса"],
+        "key_alike" => [
+            "almost the same number or address",
+            "prawie ten sam numer lub adres",
+            "майже той самий номер чи адреса",
+        ],
+        "second_id" => [
+            "both have an id where people have one",
+            "oba mają konto tam, gdzie ludzie mają jedno",
+            "обидва мають обліковий запис там, де люди мають один",
+        ],
+        _ => ["others fit as well", "inni też pasują", "інші теж підходять"],
     };
     one(language, words)
 }
@@ -355,7 +459,7 @@ mod tests {
     fn every_language_explains_every_command_by_its_own_words() {
         for language in [Language::English, Language::Polish, Language::Ukrainian] {
             let words = of(language);
-            assert_eq!(words.help.len(), 10);
+            assert_eq!(words.help.len(), of(Language::English).help.len());
             let mut acts = Vec::new();
             for (example, _) in words.help {
                 let order = command::read(example).unwrap();
@@ -363,7 +467,7 @@ mod tests {
                 assert!(order.language.is_none_or(|spoken| spoken == language), "{example}");
             }
             acts.dedup();
-            assert_eq!(acts.len(), 10);
+            assert_eq!(acts.len(), words.help.len());
             for hint in [words.taken, words.no_employee, words.no_tasks, words.no_task, words.unknown] {
                 for (at, _) in hint.match_indices('!').filter(|(at, _)| !hint[*at..].starts_with("!{")) {
                     assert!(command::read(&hint[at..]).unwrap().act.is_some(), "{hint}");

@@ -151,6 +151,20 @@ impl Flows {
         Ok(())
     }
 
+    /// Tells somebody a notice that has a number, once however often it is tried.
+    ///
+    /// # Errors
+    /// As [`Flows::send_notice`].
+    pub(crate) async fn tell_once(
+        &self,
+        user: Nid,
+        user_id: &UserId,
+        id: Nid,
+        notice: &Notice,
+    ) -> Result<()> {
+        self.tell(user, user_id, id, &notice.content()?).await.map(drop)
+    }
+
     /// Tells somebody a notice, once however often it is tried.
     async fn tell(&self, user: Nid, user_id: &UserId, notice: Nid, content: &Value) -> Result<OwnedEventId> {
         let service = self.service().await?;

@@ -4,7 +4,7 @@
 //! disk. When another process was quicker, the events are built again on the new state.
 
 use crate::Flows;
-use crate::conversation::commands::Entering;
+use crate::conversation::commands::Afterwards;
 use kontor_model::{Code, Draft, Error, Ms, Nid, Result};
 use kontor_rooms::{Chain, Head, Lane};
 use kontor_store::audit::{Actor, Audit};
@@ -69,8 +69,8 @@ pub struct Post<'a> {
 struct Queued {
     ids: Vec<OwnedEventId>,
     receipt: Receipt,
-    /// Who comes into other rooms when they are there.
-    entering: Vec<Entering>,
+    /// What is to be done when they are there.
+    afterwards: Afterwards,
 }
 
 /// What transaction ids did lately, so that a repeated request asks nobody.
@@ -155,12 +155,12 @@ impl Flows {
             }
             let lane = self.rooms.lanes.hold(room_id).await?;
             let (generation, room) = (lane.generation(), lane.head()?.room);
-            let Some(Queued { ids, receipt, entering }) = self.queue(lane, post).await? else {
+            let Some(Queued { ids, receipt, afterwards }) = self.queue(lane, post).await? else {
                 return Ok(Vec::new());
             };
             match receipt.wait().await {
                 Ok(Committed { .. }) => {
-                    self.bring_in_all(entering).await;
+                    self.after_commands(afterwards).await;
                     return Ok(ids);
                 }
                 Err(error) => {
@@ -201,7 +201,7 @@ impl Flows {
         self.push_all(&mut chain, &post.drafts, post.actor.as_ref()).await?;
         self.push_all(&mut chain, &decided, post.actor.as_ref()).await?;
         self.at_door(&mut chain).await?;
-        let entering = self.at_backstage(&mut chain).await?;
+        let afterwards = self.at_backstage(&mut chain).await?;
         if chain.events().is_empty() {
             return Ok(None);
         }
@@ -231,7 +231,7 @@ impl Flows {
         let (change, head) = chain.finish(false, now)?;
         let receipt = self.store.enqueue(change).await;
         lane.advance(head);
-        Ok(Some(Queued { ids, receipt, entering }))
+        Ok(Some(Queued { ids, receipt, afterwards }))
     }
 
     /// Adds drafts to a chain, with the audit rows of those that the catalogue names.

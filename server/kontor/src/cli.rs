@@ -55,8 +55,12 @@ pub enum Command {
     DbCheck,
     /// Run a bridge: a process of its own, with a configuration file and a database of its own
     Bridge(Bridge),
-    /// Show it all on this machine: a server with demonstration people, the website chat and a shop
+    /// Show it all on this machine: a server with demonstration people, a shop with its chat, and Telegram
+    #[cfg(feature = "demo")]
     Demo(Demo),
+    /// Run an emulated messenger, to try a bridge without an account
+    #[cfg(feature = "demo")]
+    Emulate(Emulate),
 }
 
 /// The bridges that there are.
@@ -92,16 +96,34 @@ pub struct Bridge {
     pub members: Vec<String>,
 }
 
+/// `kontor emulate`
+#[cfg(feature = "demo")]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Emulate {
+    /// Which one
+    #[arg(value_parser = ["telegram"])]
+    pub name: String,
+
+    /// The port on 127.0.0.1
+    #[arg(long, value_name = "PORT", default_value_t = 8011)]
+    pub port: u16,
+}
+
 /// `kontor demo`
+#[cfg(feature = "demo")]
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Demo {
     /// Folder of the demonstration; it is kept, so that the next start goes on
     #[arg(long, value_name = "FOLDER", default_value = "./data/demo")]
     pub data: PathBuf,
 
-    /// The first of three ports on 127.0.0.1: the server, the chat, the shop
-    #[arg(long, value_name = "PORT", default_value_t = 8008, value_parser = clap::value_parser!(u16).range(1..65534))]
+    /// The first of five ports on 127.0.0.1: the server, the chat, the shop, the emulated Telegram, its bridge
+    #[arg(long, value_name = "PORT", default_value_t = 8008, value_parser = clap::value_parser!(u16).range(1..65532))]
     pub port: u16,
+
+    /// Play the main job as a story first, told in plain words
+    #[arg(long)]
+    pub story: bool,
 }
 
 fn log_format(word: &str) -> Result<LogFormat, String> {

@@ -32,11 +32,14 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         note("notices", app.flows.notice_rounds().await);
         note("conversations", app.flows.tend_conversations().await);
         note("suggestions", weigh_contacts(&app).await);
+        note("facts", app.flows.tell_facts().await);
+        note("questions", app.flows.send_questions().await);
         if Instant::now() >= files {
             files = Instant::now() + FILES;
             note("files", sweep_files(&app).await);
             note("previews", sweep_previews(&app).await);
             note("key backups", sweep_backups(&app).await);
+            note("facts", app.store.submit_bulk(app.contacts.forget_old_told()).await.map(|_| ()));
             note("webhooks", app.flows.trim_news().await);
             note("quality", app.flows.monthly_quality().await);
             note("notifications", app.flows.sweep_notifications().await);
@@ -56,7 +59,7 @@ async fn accounts(app: &App) -> Result<()> {
 /// Steps of weighing contacts that are made at a time.
 const WEIGHINGS: usize = 20;
 
-/// Weighs contacts that changed against one another.
+/// Weighs contacts that changed against one another, and tells of those that are perhaps one.
 async fn weigh_contacts(app: &App) -> Result<()> {
     for _ in 0..WEIGHINGS {
         let (change, weighed) = app.contacts.weigh_some().await?;
@@ -65,7 +68,7 @@ async fn weigh_contacts(app: &App) -> Result<()> {
         }
         app.store.submit_bulk(change).await?;
     }
-    Ok(())
+    app.flows.tell_suggestions().await
 }
 
 async fn sweep_files(app: &App) -> Result<()> {

@@ -6,6 +6,7 @@ mod bridge;
 mod cli;
 mod compose;
 mod config;
+#[cfg(feature = "demo")]
 mod demo;
 mod departments;
 mod housekeeping;
@@ -49,7 +50,10 @@ fn run(command: Command, options: &Options) -> Result<(), String> {
             let file = file.map_err(|problems| problems.to_string())?;
             runtime()?.block_on(bridge::run(&wish, &file, options))
         }
+        #[cfg(feature = "demo")]
         Command::Demo(wish) => runtime()?.block_on(demo::run(&wish)),
+        #[cfg(feature = "demo")]
+        Command::Emulate(wish) => runtime()?.block_on(demo::emulate::run(&wish, options)),
         command => run_server(command, options),
     }
 }

@@ -99,9 +99,26 @@ CREATE TABLE contact_suggestion (
     -- Reasons, JSON.
     evidence TEXT NOT NULL,
     ts BIGINT NOT NULL,
+    -- 1 = those who talk with one of them were told, or there is nobody to tell.
+    told BIGINT NOT NULL,
     PRIMARY KEY (one, other)
 ) WITHOUT_ROWID;
 CREATE INDEX contact_suggestion_other ON contact_suggestion (other);
+CREATE INDEX contact_suggestion_untold ON contact_suggestion (one, other) WHERE told = 0;
+
+-- Contacts that those backstage were shown, with the numbers by which they name them.
+CREATE TABLE conversation_proposal (
+    conversation_id TEXT NOT NULL,
+    -- 1, 2, 3, … within the conversation.
+    number BIGINT NOT NULL,
+    -- The contact that was shown.
+    other_id TEXT NOT NULL,
+    -- The message that shows it alone, to which people react.
+    event_nid BIGINT,
+    PRIMARY KEY (conversation_id, number)
+) WITHOUT_ROWID;
+CREATE UNIQUE INDEX conversation_proposal_other ON conversation_proposal (conversation_id, other_id);
+CREATE INDEX conversation_proposal_event ON conversation_proposal (event_nid) WHERE event_nid IS NOT NULL;
 
 -- Look-ups of the last minutes: whoever makes a contact looked first.
 CREATE TABLE contact_lookup (

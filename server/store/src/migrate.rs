@@ -21,7 +21,9 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("application_services", include_str!("../migrations/0013_application_services.sql")),
     ("contacts", include_str!("../migrations/0014_contacts.sql")),
     ("resolution", include_str!("../migrations/0016_resolution.sql")),
+    ("facts", include_str!("../migrations/0017_facts.sql")),
     ("connectors", include_str!("../migrations/0018_connectors.sql")),
+    ("channel_state", include_str!("../migrations/0019_channel_state.sql")),
 ];
 
 /// Brings the schema up to date; returns how many migrations were applied.

@@ -158,6 +158,7 @@ tables! {
     ContactMerge = "contact_merge" Refuse ["merge_nid"] ["from_id", "into_id", "rule", "actor_nid", "owner_nid",
         "batch", "ts"];
     ContactOther = "contact_other" Keep ["contact_id", "other_id"] [];
+    ConversationProposal = "conversation_proposal" Refuse ["conversation_id", "number"] ["other_id", "event_nid"];
     ContactLookup = "contact_lookup" Refuse ["lookup_id"] ["user_nid", "shown", "ts"];
     ContactOverride = "contact_override" Replace ["contact_id", "ts"] ["user_nid", "reason"];
     ContactImportRow = "contact_import_row" Refuse ["import_id", "number"] ["contact_id", "ts"];
@@ -168,6 +169,15 @@ tables! {
     ContactDue = "contact_due" Replace ["contact_id"] ["since_ts"];
     Consent = "consent" Keep ["consent_nid"] ["contact_id", "conversation_id", "purpose", "state",
         "text_version", "text_sha256", "act", "source", "event_id", "given_ts", "recorded_ts"];
+    FactSource = "fact_source" Refuse ["source_id"] ["kind", "shown_name", "secret", "quiet_ms", "created_ts"];
+    FactDelivery = "fact_delivery" Refuse ["source_id", "delivery_id"] ["ts"];
+    FactCustomer = "fact_customer" Replace ["source_id", "customer_id"] ["contact_id"];
+    ContactTag = "contact_tag" Keep ["contact_id", "tag"] ["since_ts", "user_nid"];
+    Company = "company" Refuse ["company_id"] ["shown_name", "vat", "vat_verified_ts", "owner_nid", "version",
+        "created_ts", "updated_ts"];
+    CompanyDomain = "company_domain" Keep ["domain", "company_id"] [];
+    CompanyPerson = "company_person" Replace ["company_id", "contact_id", "role"] ["since", "until"];
+    StaffRole = "staff_role" Keep ["user_nid", "role"] [];
     Webhook = "webhook" Refuse ["webhook_id"] ["url", "secret", "kinds", "created_ts", "failures",
         "next_ts"];
 }

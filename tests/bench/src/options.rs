@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long, value_name = "COMMAND", requires = "stop_command")]
     pub start_command: Option<String>,
 
-    /// The website chat (scenario `chat`): "URL WIDGET ORIGIN" of its bridge
+    /// Where customers write: "URL WIDGET ORIGIN" of the website chat's bridge (scenario `chat`), or "telegram URL" of the emulator (scenario `telegram`)
     #[arg(long, value_name = "URL WIDGET ORIGIN")]
     pub chat: Option<String>,
 

@@ -206,7 +206,9 @@ async fn the_document_describes_what_is_served(server: Homeserver) {
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() >= 14);
     for (path, methods) in paths {
-        for (method, described) in methods.as_object().unwrap() {
+        // Whoever signs what it sends has no token.
+        let of_users = |described: &Value| described["security"][0]["signature"].is_null();
+        for (method, described) in methods.as_object().unwrap().iter().filter(|(_, one)| of_users(one)) {
             assert!(described["summary"].is_string() && described["responses"].is_object(), "{path}");
             let method = method.to_uppercase().parse().unwrap();
             let path = path.replace("{id}", "x");

@@ -3,6 +3,7 @@
 
 mod api;
 mod backstage;
+mod channels;
 mod commands;
 mod crm;
 mod files;
@@ -12,10 +13,12 @@ mod lookup;
 mod merging;
 mod opening;
 mod page;
+mod past;
 mod quality;
 mod queue;
 mod replay;
 mod resolution;
 mod size;
-mod support;
+mod suggesting;
+pub(crate) mod support;
 mod webhooks;

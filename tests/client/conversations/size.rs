@@ -8,6 +8,7 @@ use harness::{Client, Db, Server, full_tier, on_each_database};
 use serde_json::json;
 
 use super::support::{Channel, word};
+use crate::client::facts::shop::{Shop, now, order};
 use crate::client::support::{list, text};
 
 on_each_database!(commands_are_answered_quickly_among_many_customers, contacts_are_found_quickly_among_many,);
@@ -52,10 +53,37 @@ fn customers(count: usize) -> String {
              unassigned_ts, exclusive, waits_ts, opened_ts, version) SELECT {id}, -i, v.channel_id, '', -2 * i, -2 * i - 1, \
              'open', 1, 0, 1, 1, 1 FROM s, {talk} v"
         ),
+        "INSERT INTO fact_source (source_id, kind, shown_name, secret, quiet_ms, created_ts) \
+         VALUES ('many', 'kontor', 'Sklep', 'none', 86400000, 1)"
+            .to_owned(),
+        format!(
+            "{source} fact_case (case_nid, source_id, case_key, contact_id, rule, customer, as_of) \
+             SELECT -i, 'many', CAST(i AS TEXT), {id}, 'key', '{{}}', 1 FROM s"
+        ),
+        facts(&source, "order", 1),
+        facts(&source, "payment", 2),
+        // Purchases that are nobody's, and payments that nobody was told of.
+        format!(
+            "{source} fact_case (case_nid, source_id, case_key, rule, customer, as_of) \
+             SELECT -1000000 - i, 'many', 'x' || CAST(i AS TEXT), '', '{{}}', 1 FROM s WHERE i <= 10000"
+        ),
+        format!(
+            "{source} fact_key (kind, key, case_nid) SELECT 'email', 'x' || CAST(i AS TEXT) || '@example.com', \
+             -1000000 - i FROM s WHERE i <= 10000"
+        ),
         // Whoever answers there was there before them.
         "UPDATE channel_member SET entered = NULL".to_owned(),
     ]
     .join(";\n")
+}
+
+/// Orders and payments of [`customers`].
+fn facts(source: &str, kind: &str, n: usize) -> String {
+    format!(
+        "{source} fact (fact_nid, source_id, kind, external_id, case_nid, number, status, amount, refunded, currency, \
+         happened_ts, as_of, step, received_ts, detail, untold) SELECT -{n} * 1000000 - i, 'many', '{kind}', \
+         CAST(i AS TEXT), -i, CAST(i AS TEXT), 'paid', 12900, 0, 'PLN', i, i, 4, 1, '{{}}', 0 FROM s"
+    )
 }
 
 /// Does something to the database of a server that is not running.
@@ -99,6 +127,15 @@ async fn commands_are_answered_quickly_among_many_customers(db: Db) {
         anna.text(&talk.backstage, &format!("!task number {n}")).await;
         channel.say(&talk, &format!("I still wait for chair number {n}")).await;
     }
+    let shop = Shop::open(&channel.admin, "kontor", json!({})).await;
+    for n in 0..30 {
+        let mut order = order(&n.to_string(), "paid", now(), "someone@example.com");
+        order["customer"] = json!({ "external_id": "1" });
+        shop.order(&order).await;
+    }
+    let link = json!({ "source": shop.id, "order_key": "0", "customer": true });
+    let path = format!("/_kontor/contacts/v1/contacts/{}/facts", talk.contact);
+    anna.post(&path, &link).await.ok();
     let mxc = anna.upload("text/plain", "a.txt", b"a".to_vec()).await;
     anna.send(&talk.room, "m.room.message", &json!({ "msgtype": "m.file", "body": "a.txt", "url": mxc }))
         .await;
@@ -114,6 +151,10 @@ async fn commands_are_answered_quickly_among_many_customers(db: Db) {
         "!zadanie",
         "!pliki",
         "!szukaj chair",
+        "!zamowienie",
+        "!zamowienie 7",
+        "!przez",
+        "!popros",
         "!pomoc",
     ] {
         let before = computing(pid);

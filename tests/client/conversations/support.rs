@@ -9,13 +9,13 @@ use crate::client::support::text;
 use crate::client::website::{Reply, Website};
 
 /// A word that no other test uses.
-pub(super) fn word() -> String {
+pub(crate) fn word() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("c{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst))
 }
 
 /// A channel, its bridge, and an administrator.
-pub(super) struct Channel {
+pub(crate) struct Channel {
     pub site: Website,
     pub id: String,
     /// The bridge's own user, with its token.
@@ -25,7 +25,7 @@ pub(super) struct Channel {
 
 /// A conversation as the bridge was told of it.
 #[derive(Debug, Clone)]
-pub(super) struct Talk {
+pub(crate) struct Talk {
     pub id: String,
     pub room: String,
     pub backstage: String,

@@ -120,6 +120,7 @@ async fn who_waits_is_told_what_who_comes_late_is_told(server: Homeserver) {
         let mut dice = Dice::new(seed as u64);
         let mut room = room(&server).await;
         let mut since = room.bob.now().await;
+        let nothing = timeless(room.bob.get(&path(&since, &filter, more, 0)).await.ok());
         for round in 0..rounds {
             let wait = dice.below(3) > 0;
             if !wait {
@@ -137,7 +138,8 @@ async fn who_waits_is_told_what_who_comes_late_is_told(server: Homeserver) {
             // What came after the answer is not compared: nothing comes, one thing a round.
             let late = room.bob.get(&path(&since, &filter, more, 0)).await.ok();
             let next = text(&told["next_batch"]);
-            if told.as_object().unwrap().len() > 1 || !wait {
+            // A machine that is busy elsewhere may take longer than the poll waits: then nothing was told.
+            if timeless(told.clone()) != nothing || !wait {
                 assert_eq!(timeless(told), timeless(late), "filter {filter}, round {round}");
             }
             since = next;

@@ -73,7 +73,12 @@ type Handler = Arc<dyn Fn(Asked) -> BoxFuture<'static, Said> + Send + Sync>;
 impl Serving {
     /// Listens on a free loopback port.
     pub async fn start(handler: Handler) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::start_at(([127, 0, 0, 1], 0).into(), handler).await
+    }
+
+    /// Listens there.
+    pub async fn start_at(at: SocketAddr, handler: Handler) -> Self {
+        let listener = TcpListener::bind(at).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {

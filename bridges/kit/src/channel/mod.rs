@@ -17,7 +17,7 @@ pub use inbound::{
     Trust, Whom,
 };
 pub use outbound::{
-    Act, Author, Download, OutFile, Outcome, Outgoing, Policy, Probe, Scope, SendError, Signal,
+    AccountState, Act, Author, Download, OutFile, Outcome, Outgoing, Policy, Probe, Scope, SendError, Signal,
 };
 
 use crate::Context;
@@ -107,6 +107,21 @@ pub trait Channel: Send + Sync + 'static {
     /// # Errors
     /// Anything: the network cannot be reached.
     async fn health(&self, context: &Context) -> Result<Probe>;
+
+    /// How the company's accounts are, where conversations of one channel belong to several.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    async fn accounts(&self, context: &Context) -> Result<Vec<AccountState>> {
+        let _ = context;
+        Ok(Vec::new())
+    }
+
+    /// For how long after the customer wrote the network takes answers in this conversation; `None` for ever.
+    fn window(&self, lane: &str) -> Option<Ms> {
+        let _ = lane;
+        None
+    }
 
     /// Whether the network takes an answer in this conversation now.
     fn policy(&self, lane: &Whom, now: Ms) -> Policy {

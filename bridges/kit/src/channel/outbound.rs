@@ -195,6 +195,17 @@ pub enum Policy {
     Closed(Failure),
 }
 
+/// How one of the company's accounts in the network is, where a channel has several.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct AccountState {
+    /// As in [`super::Profile::account`].
+    pub account: String,
+    /// `connected`, `read_only` or `disconnected`.
+    pub state: &'static str,
+    /// What it may do and what is wrong, in words for the administrator.
+    pub detail: String,
+}
+
 /// What the network says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {

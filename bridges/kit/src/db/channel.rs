@@ -16,7 +16,8 @@ pub(crate) struct Row {
     pub last_out_at: Ms,
     /// JSON of the usual gaps.
     pub gaps: String,
-    pub paused_until: Ms,
+    /// An administrator paused it.
+    pub paused: bool,
 }
 
 /// Reads the channel's row, made when it is not there.
@@ -38,26 +39,37 @@ pub(crate) async fn get(db: &Db, channel: &str, kind: &str) -> Result<Row> {
         last_in_at: row.int(1)?,
         last_out_at: row.int(2)?,
         gaps: row.text(3)?,
-        paused_until: row.int(4)?,
+        paused: row.int(4)? > 0,
     })
 }
 
 /// Remembers how the channel is.
 pub(crate) async fn put(db: &Db, channel: &str, row: &Row) -> Result<()> {
     db.run(
-        "UPDATE channel SET health = $2, last_in_at = $3, last_out_at = $4, gaps = $5, paused_until = $6 \
-         WHERE channel = $1",
+        "UPDATE channel SET health = $2, last_in_at = $3, last_out_at = $4, gaps = $5 WHERE channel = $1",
         vec![
             channel.into(),
             (&row.health).into(),
             row.last_in_at.into(),
             row.last_out_at.into(),
             (&row.gaps).into(),
-            row.paused_until.into(),
         ],
     )
     .await
     .map(drop)
+}
+
+/// Pauses a channel, or lets it go on: then what waited begins to wait anew, since nobody could have sent it.
+pub(crate) async fn pause(db: &Db, channel: &str, kind: &str, paused: bool, now: Ms) -> Result<()> {
+    get(db, channel, kind).await?;
+    let mut change = super::Change::default();
+    let until = if paused { Ms::MAX } else { 0 };
+    change.run("UPDATE channel SET paused_until = $2 WHERE channel = $1", vec![channel.into(), until.into()]);
+    if !paused {
+        let sql = "UPDATE outbox SET queued_at = $2 WHERE channel = $1 AND open = 1";
+        change.run(sql, vec![channel.into(), now.into()]);
+    }
+    db.write(change).await.map(drop)
 }
 
 /// The right to work on a channel: held until dropped, also by a crash.

@@ -65,7 +65,7 @@ pub(crate) async fn drain(engine: &Engine, lane: &str) -> Result<Option<Ms>> {
             return Ok(None);
         }
         for taken in heads {
-            if engine.is_closing() {
+            if engine.rests() {
                 return Ok(Some(engine.now()));
             }
             if let Some(until) = engine.home_gate.closed(engine.now()) {

@@ -40,7 +40,9 @@ pub(super) async fn tell(engine: &Engine, lane: &str, mut profile: Profile) -> R
         profile.account.clone_from(&engine.config.account);
     }
     let avatar_mxc = picture(engine, profile.avatar.as_deref()).await;
-    let opening = Opening { channel: engine.name().to_owned(), lane: lane.to_owned(), profile, avatar_mxc };
+    let window = engine.channel.window(lane);
+    let opening =
+        Opening { channel: engine.name().to_owned(), lane: lane.to_owned(), profile, avatar_mxc, window };
     let opened = engine.directory.open(&opening).await.map_err(stop)?;
     engine.reached(Step::Opened).await;
     lane::settle(engine.db(), engine.name(), lane, &opening.profile, &opened).await?;

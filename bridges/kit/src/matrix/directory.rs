@@ -1,10 +1,10 @@
 //! The company's side of a conversation: contact, ghost and room, opened by the server itself.
 
 use super::client::{As, HomeError, Homeserver};
-use crate::channel::{Claim, Consent, Profile};
+use crate::channel::{AccountState, Claim, Consent, Profile};
 use crate::json;
 use async_trait::async_trait;
-use kontor_model::{Error, Language, Result};
+use kontor_model::{Error, Language, Ms, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -33,11 +33,11 @@ pub trait Directory: Send + Sync {
         Err(Error::internal("this directory records no consents"))
     }
 
-    /// Tells how the channel is.
+    /// Tells how the channel is; gives whether an administrator paused it, where that is known.
     ///
     /// # Errors
     /// As [`Directory::open`].
-    async fn health(&self, report: &HealthReport) -> Result<()>;
+    async fn health(&self, report: &HealthReport) -> Result<Option<bool>>;
 }
 
 /// Whose conversation is wanted.
@@ -51,6 +51,8 @@ pub struct Opening {
     pub profile: Profile,
     /// The customer's picture, already uploaded.
     pub avatar_mxc: Option<String>,
+    /// For how long after the customer wrote answers are taken; for ever when absent.
+    pub window: Option<Ms>,
 }
 
 /// A conversation.
@@ -89,6 +91,9 @@ pub struct HealthReport {
     pub backlog: i64,
     /// Dead letters.
     pub dead: i64,
+    /// The company's accounts in the network, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<AccountState>,
     /// When the access to the network ends, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
@@ -133,6 +138,7 @@ impl Directory for CompanyApi {
             "profile": profile,
             "claims": who.claims,
             "context": who.context,
+            "window_ms": opening.window,
         });
         let answer = self.call("POST", "/conversations", &body).await?;
         serde_json::from_value(answer).map_err(Error::internal)
@@ -150,10 +156,10 @@ impl Directory for CompanyApi {
         Ok(())
     }
 
-    async fn health(&self, report: &HealthReport) -> Result<()> {
+    async fn health(&self, report: &HealthReport) -> Result<Option<bool>> {
         let path = format!("/channels/{}/health", segment(&report.channel));
         let body = serde_json::to_value(report).map_err(Error::internal)?;
-        self.call("PUT", &path, &body).await?;
-        Ok(())
+        let answer = self.call("PUT", &path, &body).await?;
+        Ok(answer.get("paused").and_then(Value::as_bool))
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn drain(engine: &Engine, lane_name: &str) -> Result<Option<Ms>
         let Some(row) = outbox::head(engine.db(), engine.name(), lane_name).await? else { return Ok(None) };
         let Some(lane) = lane::get(engine.db(), engine.name(), lane_name).await? else { return Ok(None) };
         let now = engine.now();
-        if engine.is_closing() {
+        if engine.rests() {
             return Ok(Some(now));
         }
         if let Some(until) = engine.network_gate.closed(now) {

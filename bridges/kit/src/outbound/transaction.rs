@@ -299,6 +299,9 @@ fn wake(engine: &Engine, lane: &Lane, change: &mut Change) {
 
 /// Typing and read marks: told once, in the background.
 fn signal(engine: &Arc<Engine>, lane: &Lane, event: &Value) {
+    if engine.rests() {
+        return;
+    }
     let whom = lane.whom.clone();
     let content = event.get("content").cloned().unwrap_or_default();
     let kind = str(event, "type").to_owned();

@@ -7,7 +7,7 @@ use crate::text;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use kontor_model::Result;
+use kontor_model::{Code, Error, Result};
 use serde_json::{Value, json as value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,6 +35,28 @@ pub(super) async fn dead(
         Ok(Vec::new())
     };
     answer(&door, &headers, done.map(|dead| value!({ "dead": dead })))
+}
+
+/// POST /_bridge/v1/pause and /_bridge/v1/resume
+pub(super) async fn rest(
+    State(door): State<Arc<Door>>,
+    headers: HeaderMap,
+    Path(command): Path<String>,
+) -> Response {
+    let done = match (door.is_homeserver(&headers), command.as_str()) {
+        (true, "pause") => door.engine.set_paused(true).await,
+        (true, "resume") => door.engine.set_paused(false).await,
+        (true, _) => Err(Error::new(Code::Unrecognized, "There is no such command.")),
+        _ => Ok(()),
+    };
+    answer(&door, &headers, done.map(|()| value!({})))
+}
+
+/// POST /_bridge/v1/test
+pub(super) async fn test(State(door): State<Arc<Door>>, headers: HeaderMap) -> Response {
+    let said =
+        if door.is_homeserver(&headers) { crate::health::test(&door.engine).await } else { value!({}) };
+    answer(&door, &headers, Ok(said))
 }
 
 /// POST /_bridge/v1/dead/{id}/replay

@@ -49,6 +49,8 @@ pub(crate) async fn serve(engine: Arc<Engine>, listener: TcpListener, mut closin
         .route("/_matrix/app/v1/users/{id}", get(appservice::unknown))
         .route("/_matrix/app/v1/rooms/{alias}", get(appservice::unknown))
         .route("/_bridge/v1/dead", get(admin::dead))
+        .route("/_bridge/v1/test", post(admin::test))
+        .route("/_bridge/v1/{command}", post(admin::rest))
         .route("/_bridge/v1/dead/{id}/replay", post(admin::replay))
         .route("/_bridge/v1/outbox/{id}/{command}", post(admin::decide))
         .route("/health/live", get(health::live))

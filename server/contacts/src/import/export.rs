@@ -49,7 +49,7 @@ impl Contacts {
     /// `Unavailable` when the database is gone.
     pub async fn export(&self, reader: Reader, after: &str, limit: i64) -> Result<Vec<Exported>> {
         let mut source = self.store.snapshot().await?;
-        let rows = cards::page(&mut source, reader, after, limit).await?;
+        let rows = cards::page(&mut source, reader, after, limit, cards::Wanted::default()).await?;
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let values = cards::fields(&mut source, &ids).await?;
         let claims = identities::claims_of(&mut source, &ids).await?;

@@ -56,7 +56,7 @@ impl Ways {
     }
 
     /// Makes one request.
-    pub(super) async fn call_once(
+    pub(crate) async fn call_once(
         &self,
         service: &Service,
         method: Method,

@@ -4,27 +4,27 @@
 //! Like the door, this runs while the room's lane is held, and everything that others may have done meanwhile
 //! is a guard: when one fails, the command is built anew on what is there then.
 
+use super::merging::reaction;
 use super::reader;
 use super::rule::{Kind, kind};
+use super::timeline::Passed;
 use crate::Flows;
-use crate::search::{Order as SearchOrder, Request as SearchRequest};
 use kontor_contacts::acts::Employee;
 use kontor_contacts::command::{self, Act, Order, Whom};
 use kontor_contacts::told::Told;
 use kontor_contacts::view::{CardView, Telling, event_link};
 use kontor_contacts::words::{self, Words};
-use kontor_model::filter::EventFilter;
 use kontor_model::{Code, Draft, Error, Language, Requester, Result, ids};
 use kontor_rooms::{Accepted, Chain, VisibleEvent};
 use kontor_store::audit::Actor;
 use kontor_store::contacts::conversations::{self, ConversationRow};
-use kontor_store::contacts::{channels, queue};
-use ruma::{OwnedRoomId, OwnedUserId};
+use kontor_store::contacts::{channels, proposals, queue};
+use ruma::{EventId, OwnedRoomId, OwnedUserId};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Messages that an answer tells.
-const FOUND: u64 = 10;
+const FOUND: usize = 10;
 /// Letters of a message that an answer tells.
 const EXCERPT: usize = 160;
 /// An answer as text and as HTML together fits into an event, whatever its letters become in JSON.
@@ -35,6 +35,8 @@ const LARGEST: usize = 24_000;
 pub(crate) struct Entering {
     pub user_id: OwnedUserId,
     pub rooms: [String; 2],
+    /// Whether a question of theirs waits to be sent.
+    pub asks: bool,
 }
 
 /// What of a message matters here.
@@ -73,27 +75,49 @@ impl Content {
         command::without_quotation(self.body.as_deref().unwrap_or_default(), answers)
     }
 
+    /// How an answer to this message relates to it: in the same thread.
+    fn answered(&self, event_id: &str) -> Value {
+        let mut relation = json!({ "m.in_reply_to": { "event_id": event_id } });
+        if let (true, Some(relates_to), Some(fields)) =
+            (self.is("m.thread"), &self.relates_to, relation.as_object_mut())
+        {
+            fields.insert("rel_type".to_owned(), "m.thread".into());
+            fields.insert("event_id".to_owned(), relates_to.event_id.clone().into());
+            fields.insert("is_falling_back".to_owned(), true.into());
+        }
+        relation
+    }
+
     fn is(&self, how: &str) -> bool {
         self.relates_to.as_ref().is_some_and(|relation| relation.rel_type.as_deref() == Some(how))
     }
 }
 
+/// What is to be done once a command is on the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Afterwards {
+    /// Who is to come into rooms.
+    entering: Vec<Entering>,
+    /// Contacts whose rooms are to be named anew.
+    renamed: Vec<String>,
+}
+
 /// A command on its way.
-struct Asked<'a> {
-    row: &'a ConversationRow,
+pub(super) struct Asked<'a> {
+    pub(super) row: &'a ConversationRow,
     event: &'a Accepted,
-    order: Order<'a>,
+    pub(super) order: Order<'a>,
     mentions: &'a [String],
-    by: &'a Requester,
-    telling: Telling<'a>,
+    pub(super) by: &'a Requester,
+    pub(super) telling: Telling<'a>,
 }
 
 impl Asked<'_> {
-    fn words(&self) -> &'static Words {
+    pub(super) fn words(&self) -> &'static Words {
         words::of(self.telling.language)
     }
 
-    fn actor(&self) -> Actor {
+    pub(super) fn actor(&self) -> Actor {
         Actor { user: Some(self.by.user), ..Actor::default() }
     }
 
@@ -101,57 +125,110 @@ impl Asked<'_> {
         (self.event.nid, self.event.pdu.event_id.as_str())
     }
 
-    fn entering(&self, user_id: OwnedUserId) -> Entering {
-        Entering { user_id, rooms: [self.row.room_id.clone(), self.row.backstage_id.clone()] }
+    pub(super) fn entering(&self, user_id: OwnedUserId) -> Entering {
+        let rooms = [self.row.room_id.clone(), self.row.backstage_id.clone()];
+        Entering { user_id, rooms, asks: false }
     }
 }
 
-/// A command that was done: what is answered, and who comes into the rooms.
-struct Obeyed {
-    told: Told,
-    entering: Option<Entering>,
+/// A command that was done: what is answered, who comes into the rooms, and whose rooms are named anew.
+pub(super) struct Obeyed {
+    pub(super) told: Told,
+    pub(super) entering: Option<Entering>,
+    pub(super) renamed: Vec<String>,
 }
 
 impl From<Told> for Obeyed {
     fn from(told: Told) -> Self {
-        Self { told, entering: None }
+        Self { told, entering: None, renamed: Vec::new() }
     }
 }
 
 impl Flows {
-    /// Does what commands among new events of a backstage room ask for, and adds the answers. Gives who is
-    /// to come into the rooms afterwards.
+    /// Does what commands and reactions among new events of a backstage room ask for, and adds the answers.
+    /// Gives what is to be done afterwards.
     ///
     /// # Errors
     /// `Unavailable` when the archive is gone; what an employee can correct is told in the answer.
-    pub(crate) async fn at_backstage(&self, chain: &mut Chain) -> Result<Vec<Entering>> {
-        let mut entering = Vec::new();
+    pub(crate) async fn at_backstage(&self, chain: &mut Chain) -> Result<Afterwards> {
+        let mut afterwards = Afterwards::default();
         if kind(chain.head()) != Some(Kind::Backstage) {
-            return Ok(entering);
+            return Ok(afterwards);
         }
         let company = self.identity.company_user_id()?;
         for event in chain.events().to_vec() {
-            let Some(content) = read(&event).filter(|_| event.pdu.sender != company) else { continue };
-            let Some(order) = command::read(content.said()) else { continue };
-            let row = conversations::of_room(&mut self.store.reader(), chain.head().room).await?;
-            let Some(row) = row else { continue };
-            let language = self.language_of(&order, &row).await?;
-            let by = self.identity.person(event.pdu.sender.as_str()).await?;
-            let telling = Telling { language, calendar: &self.contacts.calendar, now: self.clock.now() };
-            let mentions = content.mentions.as_ref().map_or(&[][..], |mentions| &mentions.user_ids);
-            let asked = Asked { row: &row, event: &event, order, mentions, by: &by, telling };
-            let Obeyed { told, entering: comes } = self.obey(chain, &asked).await?;
-            entering.extend(comes);
-            let answer = answer(&told, &event, &content)?;
+            if event.pdu.sender == company {
+                continue;
+            }
+            let done = match (reaction(&event), read(&event)) {
+                (Some((target, same)), _) => self.at_reaction(chain, &event, &target, same).await?,
+                (None, Some(content)) => self.at_command(chain, &event, &content).await?,
+                (None, None) => None,
+            };
+            let Some((Obeyed { told, entering, renamed }, relation)) = done else { continue };
+            afterwards.entering.extend(entering);
+            afterwards.renamed.extend(renamed);
+            let answer = message(&told, Some(relation))?;
             let draft = Draft::message("m.room.message", answer, company.clone(), self.clock.now());
             self.push_all(chain, std::slice::from_ref(&draft), None).await?;
         }
-        Ok(entering)
+        Ok(afterwards)
     }
 
-    /// The language of whoever asks, as far as the command's word tells it, else the channel's.
-    async fn language_of(&self, order: &Order<'_>, row: &ConversationRow) -> Result<Language> {
-        if let Some(language) = order.language {
+    async fn at_command(
+        &self,
+        chain: &mut Chain,
+        event: &Accepted,
+        content: &Content,
+    ) -> Result<Option<(Obeyed, Value)>> {
+        let Some(order) = command::read(content.said()) else { return Ok(None) };
+        let row = conversations::of_room(&mut self.store.reader(), chain.head().room).await?;
+        let Some(row) = row else { return Ok(None) };
+        let language = self.language_of(order.language, &row).await?;
+        let by = self.identity.person(event.pdu.sender.as_str()).await?;
+        let telling = Telling { language, calendar: &self.contacts.calendar, now: self.clock.now() };
+        let mentions = content.mentions.as_ref().map_or(&[][..], |mentions| &mentions.user_ids);
+        let asked = Asked { row: &row, event, order, mentions, by: &by, telling };
+        let done = self.obey(chain, &asked).await?;
+        Ok(Some((done, content.answered(event.pdu.event_id.as_str()))))
+    }
+
+    async fn at_reaction(
+        &self,
+        chain: &mut Chain,
+        event: &Accepted,
+        target: &EventId,
+        same: bool,
+    ) -> Result<Option<(Obeyed, Value)>> {
+        let shown = proposals::of_event(&mut self.store.reader(), target.as_str()).await?;
+        let row = conversations::of_room(&mut self.store.reader(), chain.head().room).await?;
+        let (Some(shown), Some(row)) = (shown, row) else { return Ok(None) };
+        let order = Order { act: Some(Act::Merge), word: "", rest: "", language: None };
+        let language = self.language_of(order.language, &row).await?;
+        let by = self.identity.person(event.pdu.sender.as_str()).await?;
+        let telling = Telling { language, calendar: &self.contacts.calendar, now: self.clock.now() };
+        let asked = Asked { row: &row, event, order, mentions: &[], by: &by, telling };
+        let done = match self.may_ask(&asked).await? {
+            true => said(&asked, self.decide_shown(chain, &asked, &shown, same).await)?,
+            false => Told::sentence(asked.words().hidden).into(),
+        };
+        Ok(Some((done, json!({ "m.in_reply_to": { "event_id": target } }))))
+    }
+
+    /// Whether the asker may see the contact.
+    async fn may_ask(&self, asked: &Asked<'_>) -> Result<bool> {
+        let who = reader(asked.by)?;
+        Ok(queue::one(&mut self.store.reader(), who, &asked.row.id).await?.is_some())
+    }
+
+    /// The language that employees are answered in: that of their command, as far as its word tells it, else the
+    /// channel's.
+    pub(super) async fn language_of(
+        &self,
+        spoken: Option<Language>,
+        row: &ConversationRow,
+    ) -> Result<Language> {
+        if let Some(language) = spoken {
             return Ok(language);
         }
         let channel = channels::by_id(&mut self.store.reader(), &row.channel).await?;
@@ -165,7 +242,7 @@ impl Flows {
             return Ok(Told::sentence(told).into());
         };
         let who = reader(asked.by)?;
-        if act != Act::Help && queue::one(&mut self.store.reader(), who, &asked.row.id).await?.is_none() {
+        if act != Act::Help && !self.may_ask(asked).await? {
             return Ok(Told::sentence(words.hidden).into());
         }
         let done = match act {
@@ -183,14 +260,13 @@ impl Flows {
             Act::Done => self.done(chain, asked).await,
             Act::Files => self.files(asked).await.map(Obeyed::from),
             Act::Search => self.find_said(asked).await.map(Obeyed::from),
+            Act::Merge => self.merge_asked(chain, asked).await,
+            Act::Undo => self.undo_asked(chain, asked).await,
+            Act::Order => self.orders(asked).await.map(Obeyed::from),
+            Act::Ask => self.ask_customer(chain, asked).await,
+            Act::Via => self.by_way_of(chain, asked).await,
         };
-        match done {
-            // What somebody can correct is said; a message is not lost for it.
-            Err(error) if matches!(error.code, Code::InvalidParam | Code::NotFound | Code::Forbidden) => {
-                Ok(Told::sentence(words.failed.replace("{why}", &error.message)).into())
-            }
-            outcome => outcome,
-        }
+        said(asked, done)
     }
 
     async fn take(&self, chain: &mut Chain, asked: &Asked<'_>) -> Result<Obeyed> {
@@ -222,7 +298,7 @@ impl Flows {
     }
 
     /// The employee that a name means, if there is one.
-    async fn colleague(&self, name: &str) -> Result<Option<OwnedUserId>> {
+    pub(super) async fn colleague(&self, name: &str) -> Result<Option<OwnedUserId>> {
         let user_id = match name.contains(':') {
             true => ids::user_id(&format!("@{name}")).ok(),
             false => ids::new_user_id(&name.to_lowercase(), &self.settings.server_name).ok(),
@@ -256,7 +332,8 @@ impl Flows {
             };
             self.contacts.plan_assignment(chain.change(), asked.row, employee, asked.actor()).await?;
         }
-        Ok(Obeyed { told: Told::sentence(told), entering: to.map(|to| asked.entering(to)) })
+        let entering = to.map(|to| asked.entering(to));
+        Ok(Obeyed { told: Told::sentence(told), entering, renamed: Vec::new() })
     }
 
     async fn change_status(&self, chain: &mut Chain, asked: &Asked<'_>) -> Result<Obeyed> {
@@ -358,44 +435,27 @@ impl Flows {
         if asked.order.rest.is_empty() {
             return Ok(what(asked, Act::Search));
         }
-        let rows = conversations::of_contact(&mut self.store.reader(), &asked.row.contact).await?;
-        let rooms = rows.into_iter().flat_map(|row| [row.room_id, row.backstage_id]).collect();
-        let request = SearchRequest {
-            term: asked.order.rest.to_owned(),
-            filter: EventFilter {
-                rooms: Some(rooms),
-                types: Some(vec!["m.room.message".to_owned()]),
-                not_senders: vec![self.identity.company_user_id()?.to_string()],
-                limit: Some(FOUND * 2),
-                ..EventFilter::default()
-            },
-            order: SearchOrder::Recent,
-            ..SearchRequest::default()
-        };
-        let answer = self.search(asked.by, &request).await?;
-        // The question itself holds the words.
-        let questions = |event: &&VisibleEvent| {
-            let order = serde_json::from_str::<Content>(event.content().get()).ok();
-            let act = order.and_then(|content| command::read(content.said()).and_then(|order| order.act));
-            act != Some(Act::Search)
-        };
-        let found: Vec<&VisibleEvent> = answer.events().filter(questions).take(FOUND as usize).collect();
+        let found = self.contact_search(asked.by, &asked.row.contact, asked.order.rest, FOUND).await?;
         if found.is_empty() {
             return Ok(Told::sentence(words.nothing_found));
         }
         let told = Told::default().title(words.found);
-        Ok(found.into_iter().fold(told, |told, event| {
+        Ok(found.iter().fold(told, |told, Passed { room_id, event, .. }| {
             let row = event.row();
-            let room = event.room_id().unwrap_or_default();
             let moment = self.contacts.calendar.shown(row.origin_ts);
-            let line = format!("{} · {}, {moment}", said(event, EXCERPT), row.sender);
-            told.linked(line, words.show, event_link(room, &row.event_id))
+            let line = format!("{} · {}, {moment}", told_on_a_line(event, EXCERPT), row.sender);
+            told.linked(line, words.show, event_link(room_id, &row.event_id))
         }))
     }
 
-    /// Brings those into the rooms of a conversation whose it is now; what fails is left to the sweep.
-    pub(crate) async fn bring_in_all(&self, entering: Vec<Entering>) {
-        for Entering { user_id, rooms } in entering {
+    /// Does what commands left to be done: brings those into the rooms of a conversation whose it is now, and names
+    /// rooms anew; who could not be brought in is left to the sweep.
+    pub(crate) async fn after_commands(&self, afterwards: Afterwards) {
+        for contact in &afterwards.renamed {
+            Box::pin(self.relabel(contact)).await;
+        }
+        let asks = afterwards.entering.iter().any(|one| one.asks);
+        for Entering { user_id, rooms, .. } in afterwards.entering {
             for room in &rooms {
                 let moved = match OwnedRoomId::try_from(room.as_str()) {
                     Ok(room_id) => Box::pin(self.bring_in(&room_id, &user_id)).await,
@@ -408,6 +468,9 @@ impl Flows {
                     );
                 }
             }
+        }
+        if asks && let Err(error) = Box::pin(self.send_questions()).await {
+            tracing::warn!(error.cause = ?error, "Questions to customers are sent later.");
         }
     }
 
@@ -444,11 +507,28 @@ pub(super) fn excerpt(text: &str, letters: usize) -> String {
 }
 
 /// What an event says, on one line.
-fn said(event: &VisibleEvent, letters: usize) -> String {
+fn told_on_a_line(event: &VisibleEvent, letters: usize) -> String {
     let content = serde_json::from_str::<Content>(event.content().get()).ok();
     let words = content.map(|content| content.filename.clone().unwrap_or_else(|| content.said().to_owned()));
     let words = words.unwrap_or_default();
     excerpt(&words.split_whitespace().collect::<Vec<_>>().join(" "), letters)
+}
+
+/// What somebody can correct is said; a message is not lost for it.
+fn said(asked: &Asked<'_>, done: Result<Obeyed>) -> Result<Obeyed> {
+    match done {
+        Err(error) if matches!(error.code, Code::InvalidParam | Code::NotFound | Code::Forbidden) => {
+            Ok(Told::sentence(asked.words().failed.replace("{why}", &error.message)).into())
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether an event asks for messages with some words.
+pub(super) fn is_search(event: &VisibleEvent) -> bool {
+    let content = serde_json::from_str::<Content>(event.content().get()).ok();
+    let act = content.and_then(|content| command::read(content.said()).and_then(|order| order.act));
+    act == Some(Act::Search)
 }
 
 fn help(words: &Words) -> Told {
@@ -464,26 +544,23 @@ fn what(asked: &Asked<'_>, act: Act) -> Told {
     Told::sentence(words.what.replace("{example}", example))
 }
 
-/// The message that answers a command, in the same thread.
-fn answer(told: &Told, event: &Accepted, content: &Content) -> Result<ruma::CanonicalJsonObject> {
+/// A message that says something, as an answer to what `relation` names.
+///
+/// # Errors
+/// `Internal` for what cannot be said.
+pub(super) fn message(told: &Told, relation: Option<Value>) -> Result<ruma::CanonicalJsonObject> {
     let (mut body, html) = (told.plain(), told.html());
-    let mut relation = json!({ "m.in_reply_to": { "event_id": event.pdu.event_id } });
-    if let (true, Some(relates_to), Some(fields)) =
-        (content.is("m.thread"), &content.relates_to, relation.as_object_mut())
-    {
-        fields.insert("rel_type".to_owned(), "m.thread".into());
-        fields.insert("event_id".to_owned(), relates_to.event_id.clone().into());
-        fields.insert("is_falling_back".to_owned(), true.into());
-    }
     let whole = body.len() + html.len() <= LARGEST;
     if !whole && body.len() > LARGEST {
         body = excerpt(&body, LARGEST / 4);
     }
-    let mut answer =
-        json!({ "msgtype": "m.notice", "body": body, "m.mentions": {}, "m.relates_to": relation });
-    if let (true, Some(fields)) = (whole, answer.as_object_mut()) {
-        fields.insert("format".to_owned(), "org.matrix.custom.html".into());
-        fields.insert("formatted_body".to_owned(), html.into());
+    let mut said = json!({ "msgtype": "m.notice", "body": body, "m.mentions": {} });
+    if let Some(fields) = said.as_object_mut() {
+        if whole {
+            fields.insert("format".to_owned(), "org.matrix.custom.html".into());
+            fields.insert("formatted_body".to_owned(), html.into());
+        }
+        fields.extend(relation.map(|relation| ("m.relates_to".to_owned(), relation)));
     }
-    kontor_model::json::event_content(&serde_json::value::to_raw_value(&answer).map_err(Error::internal)?)
+    kontor_model::json::event_content(&serde_json::value::to_raw_value(&said).map_err(Error::internal)?)
 }

@@ -15,6 +15,7 @@ use kontor_contacts::news::News;
 use kontor_model::{Draft, Error, Language, Result};
 use kontor_rooms::{Accepted, Chain};
 use kontor_store::audit::Actor;
+use kontor_store::contacts::channels;
 use kontor_store::contacts::conversations::{self, ConversationRow};
 use ruma::{OwnedRoomId, OwnedUserId};
 use std::fmt;
@@ -128,7 +129,9 @@ impl Flows {
                         self.contacts.note_reopening(chain.change(), &row).await?;
                         row.status = "open".to_owned();
                     }
-                    chain.change().customer_wrote(&row.id, row.identity, self.clock.now());
+                    let now = self.clock.now();
+                    chain.change().customer_wrote(&row.id, row.identity, now);
+                    chain.change().renew_window(&row.id, event.pdu.origin_server_ts.min(now), now);
                     self.tell_of_message(chain, &row, &event, "message.received").await?;
                 }
                 Voice::Staff if reaches_customer(&event) => {
@@ -148,7 +151,7 @@ impl Flows {
     ) -> Result<()> {
         let sender = &event.pdu.sender;
         let user = self.store.name(sender.as_str()).await?;
-        if is_command(event) {
+        if is_command(event) && !self.is_for_bridge(row, event).await? {
             let message = "Commands work in the internal room only. Nothing was sent to the customer.";
             return Err(kept_back(row, sender, Why::Command, message.to_owned()));
         }
@@ -174,6 +177,19 @@ impl Flows {
             self.tell_of_message(chain, row, event, "message.answered").await?;
         }
         Ok(())
+    }
+
+    /// Whether what looks like a command is one for the bridge: then the bridge, not the customer, reads it.
+    async fn is_for_bridge(&self, row: &ConversationRow, event: &Accepted) -> Result<bool> {
+        let Ok(content) = serde_json::from_str::<super::commands::Content>(&event.content) else {
+            return Ok(false);
+        };
+        let plain = content.msgtype.as_deref() == Some("m.text") && content.new.is_none();
+        let Some(order) = kontor_contacts::command::read(content.said()).filter(|_| plain) else {
+            return Ok(false);
+        };
+        let channel = channels::by_id(&mut self.store.reader(), &row.channel).await?;
+        Ok(channel.is_some_and(|channel| kontor_contacts::command::is_for_bridge(&order, &channel.kind)))
     }
 
     /// A conversation whose assignee leaves the room is nobody's.

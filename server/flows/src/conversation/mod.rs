@@ -6,21 +6,28 @@
 //! changes. Rules about contacts themselves are the department's.
 
 mod acts;
+mod asking;
+pub mod channels;
 pub(crate) mod commands;
 mod door;
 pub(crate) mod entering;
+mod facts;
 mod files;
+mod merging;
 mod notes;
 mod quality;
 mod rule;
 mod sweep;
+mod timeline;
 mod versions;
 pub mod webhooks;
 pub(crate) mod widget;
+mod windows;
 
 pub use files::SharedFile;
 pub use notes::Noted;
 pub(crate) use rule::{Kind, is_company_type, kind};
+pub use timeline::{Passed, Past, place};
 pub use versions::Version;
 
 use crate::Flows;

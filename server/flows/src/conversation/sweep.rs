@@ -35,6 +35,8 @@ impl Flows {
     pub async fn tend_conversations(&self) -> Result<()> {
         self.wake_conversations().await?;
         self.move_members().await?;
+        self.tend_channels().await?;
+        self.tend_windows().await?;
         self.tend_widgets().await
     }
 

@@ -83,8 +83,8 @@ type Rows = HashMap<(Nid, i64), Arc<EventRow>>;
 
 impl Answer {
     /// The results, in their order.
-    pub fn events(&self) -> impl Iterator<Item = &VisibleEvent> {
-        self.results.iter().map(|found| &found.result)
+    pub fn into_events(self) -> impl Iterator<Item = VisibleEvent> {
+        self.results.into_iter().map(|found| found.result)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::Answer;
 use askama::Template;
 use axum::http::StatusCode;
 use kontor_contacts::notes::{Note, Task};
+use kontor_contacts::shop::{words as shop_words, worth};
 use kontor_contacts::ulid::is_ulid;
 use kontor_contacts::view::{CardView, Telling, room_link};
 use kontor_contacts::when::Calendar;
@@ -14,7 +15,11 @@ use kontor_flows::conversation::{SharedFile, Version, reader};
 use kontor_model::{Code, Error, Language, Ms, Result};
 use kontor_store::contacts::channels::{self, MemberRow};
 use kontor_store::contacts::conversations::ConversationRow;
+use kontor_store::contacts::facts::FactRow;
 use kontor_store::contacts::queue;
+
+/// Facts of one kind that the page shows.
+const SHOWN_FACTS: usize = 10;
 
 /// A moment, for people and for machines.
 struct Moment {
@@ -29,6 +34,21 @@ struct Fact {
     trust: &'static str,
     source: &'static str,
     since: Moment,
+}
+
+/// Facts of one kind.
+struct Facts {
+    title: &'static str,
+    lines: Vec<FactLine>,
+}
+
+/// What a system told.
+struct FactLine {
+    said: String,
+    cost: Option<String>,
+    url: Option<String>,
+    source: String,
+    age: Moment,
 }
 
 /// A consent.
@@ -94,6 +114,9 @@ struct Page<'a> {
     statuses: Vec<(&'static str, &'static str, bool)>,
     staff: Vec<String>,
     facts: Vec<Fact>,
+    worth: Vec<(&'static str, String)>,
+    told: Vec<Facts>,
+    silent: Vec<String>,
     agreed: Vec<Agreed>,
     tasks: Vec<TaskLine<'a>>,
     notes: Vec<NoteLine<'a>>,
@@ -234,6 +257,13 @@ fn page<'a>(
         statuses: statuses.iter().map(|code| (*code, words::status(language, code), *code == now)).collect(),
         staff,
         facts: facts(view, language, &clock),
+        worth: worth(view, language),
+        told: told(view, telling),
+        silent: view
+            .silent(telling.now)
+            .into_iter()
+            .map(|(source, since)| view.silence(source, since, telling))
+            .collect(),
         agreed: agreed(view, language, &clock),
         tasks: view.tasks.iter().map(|task| task_line(task, telling, &clock)).collect(),
         notes: view.notes.iter().map(|note| note_line(note, &clock)).collect(),
@@ -279,6 +309,36 @@ fn facts(view: &CardView, language: Language, clock: &Clock<'_>) -> Vec<Fact> {
         since: clock.at(claim.since_ts),
     }));
     facts
+}
+
+/// What the contact is worth, and how it is sorted.
+fn worth(view: &CardView, language: Language) -> Vec<(&'static str, String)> {
+    let companies: Vec<String> = view.companies.iter().map(|company| company.shown()).collect();
+    let text = |parts: &[String]| Some(parts.join(", ")).filter(|text| !text.is_empty());
+    let known = [
+        (worth::companies_word(language), text(&companies)),
+        (worth::tags_word(language), text(&view.tags)),
+        (worth::lifetime_word(language), worth::shown(&worth::lifetime(&view.sums), language)),
+        (worth::deals_word(language), worth::shown(&worth::deals(&view.sums), language)),
+    ];
+    known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// What systems told, by kinds.
+fn told(view: &CardView, telling: Telling<'_>) -> Vec<Facts> {
+    let language = telling.language;
+    let line = |fact: &FactRow| FactLine {
+        said: shop_words::line(fact, language),
+        cost: worth::cost(fact, language),
+        url: shop_words::detail(fact).url,
+        source: view.source(&fact.source).to_owned(),
+        age: Moment { shown: telling.since(fact.as_of), exact: Calendar::exact(fact.as_of) },
+    };
+    let kinds = worth::ORDER.into_iter().map(|kind| Facts {
+        title: shop_words::kinds(language, kind),
+        lines: view.facts.iter().filter(|fact| fact.kind == kind).take(SHOWN_FACTS).map(line).collect(),
+    });
+    kinds.filter(|facts| !facts.lines.is_empty()).collect()
 }
 
 fn agreed(view: &CardView, language: Language, clock: &Clock<'_>) -> Vec<Agreed> {

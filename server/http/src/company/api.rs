@@ -19,8 +19,8 @@ pub enum Who {
     Employee,
     /// Administrators, with an access token.
     Administrator,
-    /// Another program, which signs what it sends.
-    Signature,
+    /// Systems of the company, with a signature of the body.
+    Signed,
 }
 
 /// What is said of an endpoint.
@@ -80,13 +80,13 @@ impl Doc {
         let scheme = match self.who {
             Who::Bridge => "application_service",
             Who::Employee | Who::Administrator => "access_token",
-            Who::Signature => "signature",
+            Who::Signed => "signature",
         };
         let error = json!({ "description": "Refused.", "content": { "application/json": { "schema": {
             "type": "object", "properties": { "errcode": { "type": "string" }, "error": { "type": "string" } } } } } });
         let mut described = json!({
             "summary": self.summary,
-            "tags": [match self.who { Who::Bridge => "bridge", Who::Employee => "contacts", Who::Administrator => "admin", Who::Signature => "hooks" }],
+            "tags": [match self.who { Who::Bridge => "bridge", Who::Employee => "contacts", Who::Administrator => "admin", Who::Signed => "shops" }],
             "security": [{ scheme: [] }],
             "parameters": self.parameters(),
             "responses": {
@@ -149,9 +149,9 @@ impl Api {
             "paths": self.paths,
             "components": { "securitySchemes": {
                 "application_service": bearer("The as_token of an application service."),
+                "signature": { "type": "apiKey", "in": "header", "name": "Kontor-Signature", "description":
+                    "t=<seconds>,v1=<hexadecimal HMAC-SHA-256 of t, a dot and the body>; shop systems and EspoCRM have fields of their own." },
                 "access_token": bearer("The access token of an employee's session."),
-                "signature": { "type": "apiKey", "in": "header", "name": "Kontor-Signature",
-                    "description": "A signature of the body; of EspoCRM its own, in the header Signature." },
             } },
         })
     }

@@ -160,6 +160,7 @@ async fn weigh(state: State, caller: Caller, Body(body): Body<Weigh>) -> Answer 
     for _ in 0..STEPS {
         let (change, count) = state.contacts.weigh_some().await?;
         if count == 0 {
+            state.flows.tell_suggestions().await?;
             return Ok(respond::ok(&json!({ "weighed": weighed, "more": false })));
         }
         state.store.submit(change).await?;

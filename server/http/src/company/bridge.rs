@@ -14,10 +14,15 @@ use kontor_contacts::opening::Opening;
 use kontor_contacts::ulid::is_ulid;
 use kontor_model::appservice::Service;
 use kontor_model::{Error, Result};
+use kontor_store::contacts::channel_state;
 use kontor_store::contacts::conversations::{self, ConversationRow};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// After so long the message that opened a conversation is there.
+const FIRST_MESSAGE: Duration = Duration::from_secs(1);
 
 /// Adds the routes.
 pub fn routes(api: Api) -> Api {
@@ -102,7 +107,19 @@ impl Bridge {
 /// `POST /_kontor/bridge/v1/conversations`
 async fn open(state: State, bridge: Bridge, Body(opening): Body<Opening>) -> Answer {
     let actor = bridge.caller.actor();
-    Ok(respond::ok(&state.flows.open_conversation(&bridge.service, opening, actor).await?))
+    let limited = opening.window_ms.is_some();
+    let opened = state.flows.open_conversation(&bridge.service, opening, actor).await?;
+    if limited {
+        let flows = state.flows.clone();
+        tokio::spawn(async move {
+            // The message that opens it comes next; the timer would do it as well, later.
+            tokio::time::sleep(FIRST_MESSAGE).await;
+            if let Err(error) = flows.tend_windows().await {
+                tracing::warn!(error.cause = ?error, "people are told later until when answers are taken");
+            }
+        });
+    }
+    Ok(respond::ok(&opened))
 }
 
 #[derive(Deserialize)]
@@ -115,7 +132,18 @@ async fn claims(state: State, bridge: Bridge, Path(id): Path<String>, Body(body)
     let row = bridge.conversation(&state, &id).await?;
     let change = state.contacts.add_claims(&row.contact, &row.id, &body.claims).await?;
     state.store.submit(change).await?;
-    state.flows.relabel(&row.contact).await;
+    let mut contact = row.contact.clone();
+    if let Some(plan) = state.contacts.follow_link(&contact, &body.claims, bridge.caller.actor()).await? {
+        match state.store.submit(plan.change).await {
+            // Somebody changed one of them meanwhile: people see the code on the card.
+            Err(error) if error.is_conflict() => {}
+            outcome => {
+                outcome?;
+                contact = plan.touched.into_iter().next().unwrap_or(contact);
+            }
+        }
+    }
+    state.flows.relabel(&contact).await;
     Ok(respond::empty())
 }
 
@@ -141,5 +169,13 @@ async fn consents(
 async fn health(state: State, bridge: Bridge, Path(id): Path<String>, Body(report): Body<Value>) -> Answer {
     state.flows.channel_of(&bridge.service, &id).await?;
     state.store.submit(state.contacts.report_health(&id, &report)?).await?;
-    Ok(respond::empty())
+    let paused = channel_state::paused(&mut state.store.reader(), &id).await?.is_some();
+    // The timer would do it as well, later.
+    let flows = state.flows.clone();
+    tokio::spawn(async move {
+        if let Err(error) = flows.tend_channels().await {
+            tracing::warn!(error.cause = ?error, "people are told later how a channel is");
+        }
+    });
+    Ok(respond::ok(&json!({ "paused": paused })))
 }

@@ -10,9 +10,11 @@ use axum::response::{IntoResponse, Response};
 use kontor_contacts::card::{Card, Patch};
 use kontor_contacts::claim::Trust;
 use kontor_contacts::lookup::NewContact;
+use kontor_contacts::sorting::tag;
 use kontor_flows::caller;
 use kontor_flows::conversation::reader;
 use kontor_model::{Code, Error, Result, ids};
+use kontor_store::contacts::cards::Wanted;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -23,18 +25,25 @@ const LARGEST_PAGE: i64 = 500;
 /// Parameters of lists.
 pub(super) const PAGES: &[(&str, &str)] =
     &[("from", "The \"next\" of an earlier answer."), ("limit", "How many, 1 to 500; 50 when absent.")];
+/// Parameters of the list of contacts.
+const LISTED: &[(&str, &str)] = &[
+    ("from", "The \"next\" of an earlier answer."),
+    ("limit", "How many, 1 to 500; 50 when absent."),
+    ("tag", "Only those with this tag."),
+    ("company", "Only those of this company, by its id."),
+];
 
 /// Adds the routes.
 pub fn routes(api: Api) -> Api {
     let doc = |method, path, summary| Doc::new(method, path, Who::Employee, summary);
     let path = "/_kontor/contacts/v1/contacts";
     let summary = "Lists the contacts that the caller may see, oldest first.";
-    let api = api.add(doc(Method::GET, path, summary).asking(PAGES), list);
+    let api = api.add(doc(Method::GET, path, summary).asking(LISTED), list);
     let path = "/_kontor/contacts/v1/contacts/{id}";
     let summary = "Makes a contact; 409 with those who hold its numbers or addresses, or are called alike.";
     let create = doc(Method::POST, "/_kontor/contacts/v1/contacts", summary).taking::<NewContact>();
     let api = api.add(create, super::lookup::create);
-    let summary = "Gives a contact with its fields, addresses, claims, consents, conversations, notes and tasks; its version is the ETag.";
+    let summary = "Gives a contact with its fields, addresses, claims, consents, conversations, notes, tasks, facts, tags and companies; its version is the ETag.";
     let api = api.add(doc(Method::GET, path, summary), get);
     let summary = "Changes a contact that is still at the version of If-Match.";
     api.add(doc(Method::PATCH, path, summary).taking::<Patch>(), patch)
@@ -54,11 +63,31 @@ pub(super) struct Page {
 impl Page {
     /// How many are wanted.
     pub fn limit(&self) -> Result<i64> {
-        let limit = self.limit.unwrap_or(PAGE);
-        match (1..=LARGEST_PAGE).contains(&limit) {
-            true => Ok(limit),
-            false => Err(Error::invalid_param(format!("The limit must be 1 to {LARGEST_PAGE}."))),
-        }
+        bounded(self.limit)
+    }
+}
+
+/// How many are wanted of a page.
+pub(super) fn bounded(limit: Option<i64>) -> Result<i64> {
+    let limit = limit.unwrap_or(PAGE);
+    match (1..=LARGEST_PAGE).contains(&limit) {
+        true => Ok(limit),
+        false => Err(Error::invalid_param(format!("The limit must be 1 to {LARGEST_PAGE}."))),
+    }
+}
+
+/// What a list of contacts is asked for.
+#[derive(Deserialize)]
+struct Listed {
+    from: Option<String>,
+    limit: Option<i64>,
+    tag: Option<String>,
+    company: Option<String>,
+}
+
+impl Listed {
+    fn limit(&self) -> Result<i64> {
+        bounded(self.limit)
     }
 }
 
@@ -107,11 +136,15 @@ pub(super) fn card(card: &Card) -> Map<String, Value> {
 }
 
 /// `GET /_kontor/contacts/v1/contacts`
-async fn list(state: State, caller: Caller, Query(page): Query<Page>) -> Answer {
-    let limit = page.limit()?;
-    let after = page.from.as_deref().unwrap_or_default();
-    ids::storable_key(after, "parameter")?;
-    let mut cards = state.contacts.cards(reader(&caller.requester)?, after, limit + 1).await?;
+async fn list(state: State, caller: Caller, Query(asked): Query<Listed>) -> Answer {
+    let limit = asked.limit()?;
+    let after = asked.from.as_deref().unwrap_or_default();
+    for text in [Some(after), asked.company.as_deref()].into_iter().flatten() {
+        ids::storable_key(text, "parameter")?;
+    }
+    let tag = asked.tag.as_deref().map(tag).transpose()?;
+    let wanted = Wanted { tag: tag.as_deref(), company: asked.company.as_deref() };
+    let mut cards = state.contacts.cards(reader(&caller.requester)?, after, limit + 1, wanted).await?;
     let more = cut(&mut cards, limit);
     let next = cards.last().filter(|_| more).map(|card| card.contact.id.clone());
     let contacts: Vec<_> = cards.iter().map(card).collect();
@@ -153,6 +186,7 @@ async fn get(state: State, caller: Caller, Path(id): Path<String>) -> Answer {
     told.insert("conversations".to_owned(), view.conversations.iter().map(conversation).collect());
     told.insert("notes".to_owned(), view.notes.iter().map(super::notes::note).collect());
     told.insert("tasks".to_owned(), view.tasks.iter().map(super::notes::task).collect());
+    told.extend(super::facts::of_card(&view, state.clock.now()));
     Ok(tagged(respond::ok(&told), view.card.contact.version))
 }
 
@@ -175,7 +209,7 @@ pub(super) fn tagged(mut response: Response, version: i64) -> Response {
 }
 
 /// The version that a request was made on.
-fn expected(headers: &HeaderMap) -> Result<i64> {
+pub(super) fn expected(headers: &HeaderMap) -> Result<i64> {
     let missing = || {
         let message = "Send the contact's version as If-Match, so that nobody's change is lost.";
         Error::new(Code::MissingParam, message)

@@ -42,7 +42,7 @@ pub fn hooks(api: Api) -> Api {
     let summary =
         "A CRM says that something changed there; its signature is checked, its words are not believed.";
     let path = "/_kontor/hooks/v1/crm/{system}";
-    api.add(Doc::new(Method::POST, path, Who::Signature, summary), hook)
+    api.add(Doc::new(Method::POST, path, Who::Signed, summary), hook)
 }
 
 fn shown(row: &ConnectorRow) -> Value {

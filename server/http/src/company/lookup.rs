@@ -28,7 +28,8 @@ pub fn routes(api: Api) -> Api {
     api.add(doc(Method::GET, path, Who::Administrator, summary).asking(query), overrides)
 }
 
-fn told(found: &Candidate) -> Value {
+/// A contact that was found.
+pub(super) fn candidate(found: &Candidate) -> Value {
     let of = |kind: &str| {
         let values = found.keys.iter().filter(|(known, _)| known == kind);
         values.map(|(_, value)| value.clone()).collect::<Vec<String>>()
@@ -46,7 +47,7 @@ pub(super) fn in_the_way(candidates: &[Candidate], lookup: Option<&str>) -> Erro
         "errcode": "DEV_KONTOR_CANDIDATES",
         "error": "Contacts like this are there already. Take one of them, or say in override_reason why not.",
         "lookup_id": lookup,
-        "candidates": candidates.iter().map(told).collect::<Vec<_>>(),
+        "candidates": candidates.iter().map(candidate).collect::<Vec<_>>(),
     });
     ErrorResponse::with_body(StatusCode::CONFLICT, body)
 }
@@ -61,7 +62,7 @@ async fn look_up(state: State, caller: Caller, Query(typed): Query<Typed>) -> An
     let (change, looked) = state.contacts.look_up(reader(&caller.requester)?, &typed.q).await?;
     // Nobody waits for it to be remembered: it is needed when a contact is made.
     drop(state.store.enqueue(change).await);
-    let candidates: Vec<Value> = looked.candidates.iter().map(told).collect();
+    let candidates: Vec<Value> = looked.candidates.iter().map(candidate).collect();
     Ok(respond::ok(&json!({ "lookup_id": looked.id, "candidates": candidates })))
 }
 

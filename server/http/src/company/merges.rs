@@ -1,6 +1,7 @@
 //! Merging contacts, taking them apart again, and deciding what is suggested.
 
 use super::api::{Api, Doc, Who};
+use super::lookup::candidate;
 use crate::app::App;
 use crate::error::{Answer, ErrorResponse};
 use crate::extract::{Body, Caller, Path, State};
@@ -25,6 +26,9 @@ pub fn routes(api: Api) -> Api {
     let path = "/_kontor/contacts/v1/merges/undo";
     let summary = "Undoes a merge, a batch of them, or the one by which a contact became another.";
     let api = api.add(doc(Method::POST, path, summary).taking::<Undo>(), undo);
+    let path = "/_kontor/contacts/v1/contacts/{id}/suggestions";
+    let summary = "Lists who is perhaps the same person as this contact, the likeliest first, with reasons.";
+    let api = api.add(doc(Method::GET, path, summary), suggested);
     let path = "/_kontor/contacts/v1/suggestions/accept";
     let summary = "Two contacts that are perhaps one are: the other is merged into the one.";
     let api = api.add(doc(Method::POST, path, summary).taking::<Pair>(), accept);
@@ -127,6 +131,20 @@ async fn list(state: State, caller: Caller, Path(id): Path<String>) -> Answer {
         })
     });
     Ok(respond::ok(&json!({ "merges": told.collect::<Vec<_>>() })))
+}
+
+/// `GET /_kontor/contacts/v1/contacts/{id}/suggestions`
+async fn suggested(state: State, caller: Caller, Path(id): Path<String>) -> Answer {
+    let reader = reader(&caller.requester)?;
+    let contact = state.contacts.now_of(reader, &id).await?;
+    let found = state.contacts.suggested(reader, &contact).await?;
+    let told = found.iter().map(|(found, reasons)| {
+        let reasons = reasons.iter().map(|reason| json!({ "what": reason.what, "bits": reason.bits }));
+        let mut told = candidate(found);
+        told["evidence"] = reasons.collect();
+        told
+    });
+    Ok(respond::ok(&json!({ "contact_id": contact, "suggestions": told.collect::<Vec<_>>() })))
 }
 
 /// `POST /_kontor/contacts/v1/merges/undo`

@@ -9,14 +9,19 @@ mod arrivals;
 mod bridge;
 mod cards;
 mod channels;
+mod companies;
 mod connectors;
 mod conversations;
+mod facts;
 mod imports;
+mod links;
 mod lookup;
 mod merges;
 mod notes;
+mod past;
 mod quality;
 mod schema;
+mod sorting;
 mod webhooks;
 
 use crate::app::App;
@@ -47,12 +52,16 @@ pub fn routes(mut routes: Router<Arc<App>>, serve: &BTreeSet<Serve>) -> Router<A
 fn bridge_and_contacts(api: Api) -> Api {
     let api = bridge::routes(api);
     let api = cards::routes(api);
-    let api = quality::routes(imports::routes(lookup::routes(merges::routes(api))));
-    connectors::hooks(notes::routes(arrivals::routes(conversations::routes(api))))
+    let api = past::routes(lookup::routes(merges::routes(api)));
+    let api = facts::routes(quality::routes(imports::routes(api)));
+    let api = sorting::routes(companies::routes(api));
+    let api = connectors::hooks(links::routes(api));
+    notes::routes(arrivals::routes(conversations::routes(api)))
 }
 
 fn administration(api: Api) -> Api {
-    connectors::routes(webhooks::routes(channels::routes(api)))
+    let api = connectors::routes(webhooks::routes(channels::routes(api)));
+    sorting::administration(facts::administration(api))
 }
 
 /// The OpenAPI document of everything.

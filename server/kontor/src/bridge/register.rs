@@ -118,6 +118,27 @@ impl Admin {
         Ok(Answer { done, missing, json })
     }
 
+    /// Asks as a page of this origin does, with a visitor's token once there is one.
+    ///
+    /// # Errors
+    /// A sentence with what is said.
+    pub async fn of_page(
+        &self,
+        origin: &str,
+        token: Option<&str>,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, String> {
+        let request = self.client.post(format!("{}{path}", self.base)).header("origin", origin).json(body);
+        let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+        let silent =
+            |error: reqwest::Error| format!("{} does not answer: {}.", self.base, error.without_url());
+        let answer = request.send().await.map_err(silent)?;
+        let done = answer.status().is_success();
+        let json: Value = answer.json().await.unwrap_or_default();
+        if done { Ok(json) } else { Err(format!("{} refuses ({path}): {json}", self.base)) }
+    }
+
     /// Asks for something that must work.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
-//! People, their passwords and the channel of the demonstration, made through the administration API at
+//! People, their passwords and the channels of the demonstration, made through the administration API at
 //! the first start and found again at later ones.
 
+use super::Place;
 use crate::bridge::{Admin, Channel, register};
 use crate::system::{SystemRandom, say};
 use kontor_model::random::opaque;
@@ -9,7 +10,6 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -62,14 +62,8 @@ fn password() -> String {
 ///
 /// # Errors
 /// A sentence: the server does not answer or refuses.
-pub async fn furnish(
-    server: &Admin,
-    people: &People,
-    server_data: &Path,
-    chat_data: &Path,
-    chat: SocketAddr,
-) -> Result<(), String> {
-    if let Ok(token) = std::fs::read_to_string(server_data.join("first-admin-token")) {
+pub async fn furnish(server: &Admin, people: &People, place: &Place) -> Result<(), String> {
+    if let Ok(token) = std::fs::read_to_string(place.server_data().join("first-admin-token")) {
         let wish = json!({ "token": token.trim(), "name": MARIA, "password": people.password(MARIA) });
         server.must(Method::POST, "/_kontor/setup", Some(&wish)).await?;
     }
@@ -79,7 +73,7 @@ pub async fn furnish(
     });
     let session = server.ask(Method::POST, "/_matrix/client/v3/login", Some(&login), None).await?;
     let Some(token) = session.json.get("access_token").and_then(Value::as_str) else {
-        say("Maria's password was changed, so people and the channel stay as they are.");
+        say("Maria's password was changed, so people and channels stay as they are.");
         return Ok(());
     };
     let admin = server.with(Secret::new(token.to_owned()));
@@ -94,14 +88,16 @@ pub async fn furnish(
         }
     }
     let members = ["@anna:localhost".to_owned(), "@taras:localhost".to_owned()];
-    let channel = Channel {
-        id: "webchat",
-        kind: "webchat",
-        url: &format!("http://{chat}"),
-        title: Some("Pracownia Olcha"),
-        members: &members,
-        language: Language::Polish,
-    };
-    register(&admin, &channel, chat_data).await?;
+    let channels = [
+        ("webchat", "Pracownia Olcha", place.chat, place.chat_data()),
+        ("telegram", "Telegram", place.bridge, place.bridge_data()),
+    ];
+    for (kind, title, address, folder) in channels {
+        let url = format!("http://{address}");
+        let title = Some(title);
+        let channel =
+            Channel { id: kind, kind, url: &url, title, members: &members, language: Language::Polish };
+        register(&admin, &channel, &folder).await?;
+    }
     admin.must(Method::POST, "/_matrix/client/v3/logout", Some(&json!({}))).await.map(drop)
 }

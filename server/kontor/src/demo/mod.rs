@@ -1,10 +1,12 @@
-//! The demonstration: a server with people, the website chat as a process of its own, and the page of an
-//! invented shop, all on this machine and in one folder. Everything is set up through the doors that
+//! The demonstration: a server with people, the website chat and Telegram as processes of their own, an emulated
+//! Telegram with a page to write on, and the page of an invented shop, all on this machine and in one folder. Everything is set up through the doors that
 //! everybody uses; nothing here knows the inside of the server.
 
 mod child;
+pub mod emulate;
 mod furnish;
 mod shop;
+mod story;
 
 use crate::bridge::Admin;
 use crate::cli::Demo as Wish;
@@ -24,6 +26,10 @@ struct Place {
     server: SocketAddr,
     chat: SocketAddr,
     shop: SocketAddr,
+    /// The emulated Telegram, and the page on which one is its customer.
+    telegram: SocketAddr,
+    /// The bridge to it.
+    bridge: SocketAddr,
 }
 
 impl Place {
@@ -31,7 +37,7 @@ impl Place {
         let folder = std::path::absolute(&wish.data)
             .map_err(|error| format!("The folder {} cannot be named: {error}.", wish.data.display()))?;
         let at = |more: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, wish.port.saturating_add(more)));
-        Ok(Self { folder, server: at(0), chat: at(1), shop: at(2) })
+        Ok(Self { folder, server: at(0), chat: at(1), shop: at(2), telegram: at(3), bridge: at(4) })
     }
 
     fn server_url(&self) -> String {
@@ -44,6 +50,10 @@ impl Place {
 
     fn chat_data(&self) -> PathBuf {
         self.folder.join("webchat")
+    }
+
+    fn bridge_data(&self) -> PathBuf {
+        self.folder.join("telegram")
     }
 
     /// The server's configuration.
@@ -73,6 +83,20 @@ impl Place {
     }
 }
 
+/// What the bridge to the emulated Telegram is set up with.
+fn telegram_config(place: &Place) -> Value {
+    json!({
+        "bridge": {
+            "homeserver": place.server_url(),
+            "bind": place.bridge,
+            "data_dir": place.bridge_data(),
+            "language": "pl",
+        },
+        "telegram": { "token": emulate::TOKEN, "api_url": format!("http://{}", place.telegram) },
+        "log": { "file": place.folder.join("telegram.log") },
+    })
+}
+
 /// Shows it all until a signal says to end.
 ///
 /// # Errors
@@ -81,13 +105,13 @@ pub async fn run(wish: &Wish) -> Result<(), String> {
     let mut signals = Signals::new(false)?;
     let place = Place::new(wish)?;
     let shop = addresses(&place)?;
-    for folder in [&place.folder, &place.chat_data()] {
+    for folder in [&place.folder, &place.chat_data(), &place.bridge_data()] {
         make_folder(folder)?;
     }
     let people = People::of_folder(&place.folder)?;
     let mut children = Vec::new();
     let ended = tokio::select! {
-        outcome = show(&place, &people, shop, &mut children) => outcome,
+        outcome = show(&place, &people, (shop, wish.story), &mut children) => outcome,
         () = stopped(&mut signals) => Ok(()),
     };
     say("\nEnding.");
@@ -104,7 +128,7 @@ async fn stopped(signals: &mut Signals) {
 
 /// Makes sure that all addresses are free; gives the shop's.
 fn addresses(place: &Place) -> Result<TcpListener, String> {
-    for address in [place.server, place.chat] {
+    for address in [place.server, place.chat, place.telegram, place.bridge] {
         free(address)?;
     }
     free(place.shop)
@@ -124,7 +148,7 @@ fn free(address: SocketAddr) -> Result<TcpListener, String> {
 async fn show(
     place: &Place,
     people: &People,
-    shop: TcpListener,
+    (shop, story): (TcpListener, bool),
     children: &mut Vec<Child>,
 ) -> Result<(), String> {
     say("Starting the server …");
@@ -132,16 +156,28 @@ async fn show(
     children.push(Child::start("server", &["serve"], &config, place.server)?);
     ready(children).await?;
     let admin = Admin::new(&place.server_url(), Secret::new(String::new()))?;
-    furnish::furnish(&admin, people, &place.server_data(), &place.chat_data(), place.chat).await?;
+    furnish::furnish(&admin, people, place).await?;
 
     say("Starting the website chat …");
     let config = write_config(place, "webchat.toml", &place.chat_config())?;
     children.push(Child::start("website chat", &["bridge", "webchat"], &config, place.chat)?);
     ready(children).await?;
 
+    say("Starting Telegram (an emulator, and the bridge to it) …");
+    let config = write_config(place, "telegram.toml", &telegram_config(place))?;
+    let port = place.telegram.port().to_string();
+    let emulator = ["emulate", "telegram", "--port", &port];
+    children.push(Child::start("emulated Telegram", &emulator, &config, place.telegram)?);
+    ready(children).await?;
+    children.push(Child::start("Telegram bridge", &["bridge", "telegram"], &config, place.bridge)?);
+    ready(children).await?;
+
     let mut tasks = JoinSet::new();
     let page = kontor_bridge_webchat::demo::page(&format!("http://{}", place.chat));
     tasks.spawn(shop::serve(shop, page));
+    if story {
+        story::tell(place, people).await?;
+    }
     say(told(place, people));
     loop {
         for child in children.iter_mut() {
@@ -171,14 +207,15 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 
 /// What a stranger does next.
 fn told(place: &Place, people: &People) -> String {
-    let Place { folder, shop, .. } = place;
+    let Place { folder, shop, telegram, .. } = place;
     let word = |name: &str| people.password(name).to_owned();
     format!(
         "\nThe demonstration runs. It needs no network, and keeps everything in {}.\n\n\
-         1. Be a customer: open the shop and write to it\n     http://{shop}\n\n\
+         1. Be a customer: open the shop and write to it, or write to its bot in an emulated Telegram\n     \
+         http://{shop}\n     http://{telegram}\n\n\
          2. Be an employee: log in with any Matrix client\n     homeserver  {}\n     \
          anna        {}\n     taras       {}\n   \
-         The conversation is there, and beside it its internal room. Answer: the shop's page shows it.\n\n\
+         The conversation is there, and beside it its internal room. Answer: the customer's page shows it.\n\n\
          3. Be the administrator: the same homeserver\n     maria       {}\n\n\
          Ctrl-C ends it. Starting it again goes on where it was.",
         folder.display(),
@@ -195,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_is_written_for_the_processes_is_good_configuration() {
-        let wish = Wish { data: PathBuf::from("./x"), port: 18008 };
+        let wish = Wish { data: PathBuf::from("./x"), port: 18008, story: false };
         let place = Place::new(&wish).expect("a place");
         let text = toml::to_string(&place.server_config()).expect("TOML");
         let file = std::env::temp_dir().join(format!("kontor-demo-{}.toml", std::process::id()));
@@ -207,6 +244,11 @@ mod tests {
             crate::config::load_bridge(crate::cli::BridgeName::Webchat, Some(&file), std::iter::empty())
                 .expect("good");
         assert_eq!(config.widget[0].origins, ["http://127.0.0.1:18010"]);
+        std::fs::write(&file, toml::to_string(&telegram_config(&place)).expect("TOML")).expect("written");
+        let config =
+            crate::config::load_bridge(crate::cli::BridgeName::Telegram, Some(&file), std::iter::empty())
+                .expect("good");
+        assert_eq!(config.bridge.bind.port(), 18012);
         std::fs::remove_file(&file).expect("removed");
     }
 

@@ -41,11 +41,25 @@ pub struct ContactRow {
 /// What a contact's visibility must be for the reader `$1` who administers if `$2`.
 macro_rules! visible {
     () => {
-        "($2 = 1 OR t.visibility = 'all' OR t.owner_nid = $1 OR EXISTS (SELECT 1 FROM contact_identity vi \
+        visible!("$1", "$2 = 1 OR ")
+    };
+    // To `who`, an expression for an account; `or` goes before.
+    ($who:literal, $or:literal) => {
+        concat!(
+            "(",
+            $or,
+            "t.visibility = 'all' OR t.owner_nid = ",
+            $who,
+            " OR EXISTS (SELECT 1 FROM contact_identity vi \
          JOIN conversation vv ON vv.identity_nid = vi.identity_nid WHERE vi.contact_id IN (SELECT t.contact_id \
-         UNION ALL SELECT vc.contact_id FROM contact vc WHERE vc.redirect_to = t.contact_id) AND (vv.assignee_nid = $1 OR ((t.visibility = 'team' \
+         UNION ALL SELECT vc.contact_id FROM contact vc WHERE vc.redirect_to = t.contact_id) AND (vv.assignee_nid = ",
+            $who,
+            " OR ((t.visibility = 'team' \
          OR (t.owner_nid IS NULL AND vv.assignee_nid IS NULL)) AND EXISTS (SELECT 1 FROM channel_member vm \
-         WHERE vm.channel_id = vv.channel_id AND vm.user_nid = $1 AND vm.leaving = 0)))))"
+         WHERE vm.channel_id = vv.channel_id AND vm.user_nid = ",
+            $who,
+            " AND vm.leaving = 0)))))"
+        )
     };
 }
 pub(super) use visible;
@@ -122,6 +136,15 @@ pub async fn keys<S: Source>(source: &mut S, ids: &[&str]) -> Result<Vec<(String
     rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?, row.text(2)?))).collect()
 }
 
+/// Which contacts a list is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// With this tag.
+    pub tag: Option<&'a str>,
+    /// Of this company.
+    pub company: Option<&'a str>,
+}
+
 /// Contacts that the reader may see, after an id, in the order in which they came; merged ones are left
 /// out.
 ///
@@ -132,13 +155,24 @@ pub async fn page<S: Source>(
     reader: Reader,
     after: &str,
     limit: i64,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<ContactRow>> {
     let sql = contacts!(
-        "WHERE t.contact_id > $3 AND t.redirect_to IS NULL AND ",
+        "WHERE t.contact_id > $3 AND t.redirect_to IS NULL AND ($5 IS NULL OR t.contact_id IN \
+         (SELECT coalesce(o.redirect_to, o.contact_id) FROM contact_tag g JOIN contact o ON o.contact_id = g.contact_id \
+         WHERE g.tag = $5)) AND ($6 IS NULL OR t.contact_id IN (SELECT coalesce(o.redirect_to, o.contact_id) \
+         FROM company_person p JOIN contact o ON o.contact_id = p.contact_id WHERE p.company_id = $6)) AND ",
         visible!(),
         " ORDER BY t.contact_id LIMIT $4"
     );
-    let values = vec![reader.user.into(), reader.admin.into(), after.into(), limit.into()];
+    let values = vec![
+        reader.user.into(),
+        reader.admin.into(),
+        after.into(),
+        limit.into(),
+        wanted.tag.into(),
+        wanted.company.into(),
+    ];
     source.all(sql, values).await?.iter().map(read).collect()
 }
 
@@ -172,17 +206,28 @@ pub async fn fields<S: Source>(source: &mut S, contacts: &[&str]) -> Result<Vec<
         "SELECT m.whole, f.field, f.source, f.value, f.trust, f.ts FROM m \
          JOIN contact_field f ON f.contact_id = m.contact_id ORDER BY m.whole, f.field, f.source, f.ts, f.value"
     );
-    let read = |row: &Row| {
-        Ok(FieldRow {
-            contact: row.text(0)?,
-            field: row.text(1)?,
-            source: row.text(2)?,
-            value: row.text(3)?,
-            trust: row.int(4)?,
-            ts: row.int(5)?,
-        })
-    };
-    source.all(sql, vec![text_set(contacts)]).await?.iter().map(read).collect()
+    source.all(sql, vec![text_set(contacts)]).await?.iter().map(field).collect()
+}
+
+fn field(row: &Row) -> Result<FieldRow> {
+    Ok(FieldRow {
+        contact: row.text(0)?,
+        field: row.text(1)?,
+        source: row.text(2)?,
+        value: row.text(3)?,
+        trust: row.int(4)?,
+        ts: row.int(5)?,
+    })
+}
+
+/// The names that contacts were given themselves, without those of what was merged into them.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn own_names<S: Source>(source: &mut S, contacts: &[&str]) -> Result<Vec<FieldRow>> {
+    let sql = "SELECT contact_id, field, source, value, trust, ts FROM contact_field \
+               WHERE contact_id IN TEXT_SET($1) AND field = 'display_name'";
+    source.all(sql, vec![text_set(contacts)]).await?.iter().map(field).collect()
 }
 
 impl Change {

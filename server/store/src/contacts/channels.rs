@@ -113,6 +113,8 @@ pub async fn members<S: Source>(source: &mut S, channel: Option<&str>) -> Result
 impl Change {
     /// Makes a channel. A taken name refuses the change with `Conflict`.
     pub fn add_channel(&mut self, row: &ChannelRow) {
+        // Of one that was removed before.
+        self.run("DELETE FROM channel_member WHERE channel_id = $1", vec![row.id.as_str().into()]);
         self.insert(
             Table::Channel,
             vec![
@@ -155,10 +157,10 @@ impl Change {
         self.run(sql, vec![row.id.as_str().into(), row.exclusive.into()]);
     }
 
-    /// Removes a channel; refused with `Conflict` when it is not there. Its conversations stay.
+    /// Removes a channel; refused with `Conflict` when it is not there. Its conversations stay, and with its members
+    /// who sees them.
     pub fn remove_channel(&mut self, id: &str) {
         self.guard("DELETE FROM channel WHERE channel_id = $1", vec![id.into()]);
-        self.run("DELETE FROM channel_member WHERE channel_id = $1", vec![id.into()]);
     }
 
     /// Lets users answer in a channel; they come into the rooms of the conversations that there are.

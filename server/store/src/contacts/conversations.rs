@@ -23,7 +23,9 @@ pub struct ConversationRow {
     pub room: Nid,
     /// Its Matrix id.
     pub room_id: String,
-    /// The backstage room, Matrix id.
+    /// The backstage room.
+    pub backstage: Nid,
+    /// Its Matrix id.
     pub backstage_id: String,
     /// The user that writes for the customer.
     pub ghost: String,
@@ -57,7 +59,7 @@ macro_rules! conversations {
             "SELECT v.conversation_id, t.contact_id, v.identity_nid, v.channel_id, v.lane, \
              v.room_nid, r.room_id, b.room_id, g.text, v.status, v.snoozed_until_ts, v.assignee_nid, a.text, \
              v.unassigned_ts, v.exclusive, v.waits_ts, v.last_answered_ts, v.opened_ts, v.version, \
-             coalesce(t.language, c.language) FROM conversation v \
+             coalesce(t.language, c.language), v.backstage_nid FROM conversation v \
              JOIN contact_identity i ON i.identity_nid = v.identity_nid JOIN contact o ON o.contact_id = i.contact_id \
              JOIN contact t ON t.contact_id = coalesce(o.redirect_to, o.contact_id) \
              JOIN room r ON r.room_nid = v.room_nid JOIN room b ON b.room_nid = v.backstage_nid \
@@ -91,6 +93,7 @@ pub(super) fn read(row: &Row) -> Result<ConversationRow> {
         opened: row.int(17)?,
         version: row.int(18)?,
         language: row.text_opt(19)?,
+        backstage: row.int(20)?,
     })
 }
 

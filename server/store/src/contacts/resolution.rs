@@ -17,7 +17,24 @@ pub struct Users {
     pub keys: Vec<(String, String, i64, bool)>,
 }
 
-/// Who is known to use an address and keys; the address as `contact_key` has it.
+/// What is known of the contacts of `m`, six columns. `CROSS JOIN` holds SQLite to this order: it cannot know that `m`
+/// is short, and would read the other table whole.
+macro_rules! traits {
+    () => {
+        "SELECT 0 AS c1, m.whole AS c2, n.shown AS c3, '' AS c4, 0 AS c5, 0 AS c6 FROM m \
+         CROSS JOIN contact_name n WHERE n.contact_id = m.contact_id \
+         UNION ALL SELECT 1, m.whole, v.place, v.external_id, 0, 0 FROM m \
+         CROSS JOIN contact_voice v WHERE v.contact_id = m.contact_id AND v.single = 1 \
+         UNION ALL SELECT 2, m.whole, t.stage, '', t.created_ts, 0 FROM m CROSS JOIN contact t \
+         WHERE t.contact_id = m.whole AND m.whole = m.contact_id \
+         UNION ALL SELECT 3, m.whole, coalesce(t.redirect_to, t.contact_id), '', 0, 0 FROM m \
+         CROSS JOIN contact_other o CROSS JOIN contact t \
+         WHERE o.contact_id = m.contact_id AND t.contact_id = o.other_id"
+    };
+}
+
+/// Who is known to use an address and keys, the address as `contact_key` has it, and what is known of them. One
+/// statement: whoever writes waits for it.
 ///
 /// # Errors
 /// See [`Source::all`].
@@ -26,30 +43,39 @@ pub async fn users<S: Source>(
     address: (&str, &str, &str),
     phones: &[&str],
     emails: &[&str],
-) -> Result<Users> {
-    let sql = "SELECT 0, '', '', coalesce(t.redirect_to, t.contact_id), v.last_ts, 0 FROM contact_voice v \
-               JOIN contact t ON t.contact_id = v.contact_id WHERE v.place = $1 AND v.external_id = $2 \
-               UNION ALL SELECT * FROM (SELECT 1, c.kind, c.key, coalesce(t.redirect_to, t.contact_id), c.trust, 0 \
-               FROM claim c JOIN contact t ON t.contact_id = c.contact_id \
-               WHERE c.kind = 'phone' AND c.key IN TEXT_SET($3) ORDER BY c.contact_id LIMIT 300) p \
-               UNION ALL SELECT * FROM (SELECT 1, c.kind, c.key, coalesce(t.redirect_to, t.contact_id), c.trust, 0 \
-               FROM claim c JOIN contact t ON t.contact_id = c.contact_id \
-               WHERE c.kind = 'email' AND c.key IN TEXT_SET($4) ORDER BY c.contact_id LIMIT 300) e \
-               UNION ALL SELECT 2, kind, key, '', version, contested FROM contact_key \
-               WHERE (kind = 'phone' AND key IN TEXT_SET($3)) OR (kind = 'email' AND key IN TEXT_SET($4)) \
-               OR (kind = 'address' AND key = $5)";
+) -> Result<(Users, Vec<(String, Trait)>)> {
+    let sql = concat!(
+        "WITH u AS MATERIALIZED (\
+         SELECT 10 AS c1, coalesce(t.redirect_to, t.contact_id) AS c2, '' AS c3, '' AS c4, v.last_ts AS c5, 0 AS c6 \
+         FROM contact_voice v JOIN contact t ON t.contact_id = v.contact_id WHERE v.place = $1 AND v.external_id = $2 \
+         UNION ALL SELECT * FROM (SELECT 11, coalesce(t.redirect_to, t.contact_id), c.kind, c.key, c.trust, 0 \
+         FROM claim c JOIN contact t ON t.contact_id = c.contact_id \
+         WHERE c.kind = 'phone' AND c.key IN TEXT_SET($3) ORDER BY c.contact_id LIMIT 300) p \
+         UNION ALL SELECT * FROM (SELECT 11, coalesce(t.redirect_to, t.contact_id), c.kind, c.key, c.trust, 0 \
+         FROM claim c JOIN contact t ON t.contact_id = c.contact_id \
+         WHERE c.kind = 'email' AND c.key IN TEXT_SET($4) ORDER BY c.contact_id LIMIT 300) e), \
+         w AS (SELECT DISTINCT c2 AS whole FROM u), \
+         m AS (SELECT whole AS contact_id, whole FROM w UNION ALL \
+         SELECT c.contact_id, w.whole FROM w CROSS JOIN contact c WHERE c.redirect_to = w.whole) \
+         SELECT c1, c2, c3, c4, c5, c6 FROM u UNION ALL \
+         SELECT 12, '', kind, key, version, contested FROM contact_key \
+         WHERE (kind = 'phone' AND key IN TEXT_SET($3)) OR (kind = 'email' AND key IN TEXT_SET($4)) \
+         OR (kind = 'address' AND key = $5) UNION ALL ",
+        traits!()
+    );
     let (place, external_id, key) = address;
     let values = vec![place.into(), external_id.into(), text_set(phones), text_set(emails), key.into()];
-    let mut users = Users::default();
-    for row in source.all(sql, values).await? {
+    let (mut users, mut traits) = (Users::default(), Vec::new());
+    for row in source.packed(sql, 6, values).await? {
         match row.int(0)? {
-            0 => users.voices.push((row.text(3)?, row.int(4)?)),
-            1 => users.holders.push((row.text(1)?, row.text(2)?, row.text(3)?, row.int(4)?)),
-            _ => users.keys.push((row.text(1)?, row.text(2)?, row.int(4)?, row.bool(5)?)),
+            10 => users.voices.push((row.text(1)?, row.int(4)?)),
+            11 => users.holders.push((row.text(2)?, row.text(3)?, row.text(1)?, row.int(4)?)),
+            12 => users.keys.push((row.text(2)?, row.text(3)?, row.int(4)?, row.bool(5)?)),
+            _ => traits.push(read_trait(&row)?),
         }
     }
     users.voices.sort_by_key(|(_, ts)| *ts);
-    Ok(users)
+    Ok((users, traits))
 }
 
 /// What is known of a contact, of all that were merged into it.
@@ -67,42 +93,35 @@ pub enum Trait {
     Key(String, String),
 }
 
-/// What is known of contacts; `keys`: also their keys.
+fn read_trait(row: &Row) -> Result<(String, Trait)> {
+    let found = match row.int(0)? {
+        0 => Trait::Name(row.text(2)?),
+        1 => Trait::Place(row.text(2)?, row.text(3)?),
+        2 => Trait::Made(row.text(2)?, row.int(4)?),
+        3 => Trait::Other(row.text(2)?),
+        _ => Trait::Key(row.text(2)?, row.text(3)?),
+    };
+    Ok((row.text(1)?, found))
+}
+
+/// What is known of contacts, their keys too.
 ///
 /// # Errors
 /// See [`Source::all`].
-pub async fn traits<S: Source>(
-    source: &mut S,
-    contacts: &[&str],
-    keys: bool,
-) -> Result<Vec<(String, Trait)>> {
+pub async fn traits<S: Source>(source: &mut S, contacts: &[&str]) -> Result<Vec<(String, Trait)>> {
     if contacts.is_empty() {
         return Ok(Vec::new());
     }
     // Merged contacts first, so that each table is searched by its key.
-    let sql = "WITH m AS (SELECT contact_id, contact_id AS whole FROM contact WHERE contact_id IN TEXT_SET($1) \
-               UNION ALL SELECT contact_id, redirect_to FROM contact WHERE redirect_to IN TEXT_SET($1)) \
-               SELECT 0, m.whole, n.shown, '', 0 FROM m JOIN contact_name n ON n.contact_id = m.contact_id \
-               UNION ALL SELECT 1, m.whole, v.place, v.external_id, 0 FROM m \
-               JOIN contact_voice v ON v.contact_id = m.contact_id WHERE v.single = 1 \
-               UNION ALL SELECT 2, m.whole, t.stage, '', t.created_ts FROM m JOIN contact t ON t.contact_id = m.whole \
-               WHERE m.whole = m.contact_id \
-               UNION ALL SELECT 3, m.whole, coalesce(t.redirect_to, t.contact_id), '', 0 FROM m \
-               JOIN contact_other o ON o.contact_id = m.contact_id JOIN contact t ON t.contact_id = o.other_id \
-               UNION ALL SELECT 4, m.whole, c.kind, c.key, 0 FROM m JOIN claim c ON c.contact_id = m.contact_id \
-               WHERE $2 = 1 AND c.kind IN ('phone', 'email')";
-    let rows = source.all(sql, vec![text_set(contacts), keys.into()]).await?;
-    let read = |row: &Row| {
-        let found = match row.int(0)? {
-            0 => Trait::Name(row.text(2)?),
-            1 => Trait::Place(row.text(2)?, row.text(3)?),
-            2 => Trait::Made(row.text(2)?, row.int(4)?),
-            3 => Trait::Other(row.text(2)?),
-            _ => Trait::Key(row.text(2)?, row.text(3)?),
-        };
-        Ok((row.text(1)?, found))
-    };
-    rows.iter().map(read).collect()
+    let sql = concat!(
+        "WITH m AS (SELECT contact_id, contact_id AS whole FROM contact WHERE contact_id IN TEXT_SET($1) \
+         UNION ALL SELECT contact_id, redirect_to FROM contact WHERE redirect_to IN TEXT_SET($1)) ",
+        traits!(),
+        " UNION ALL SELECT 4, m.whole, c.kind, c.key, 0, 0 FROM m CROSS JOIN claim c WHERE c.contact_id = m.contact_id \
+         AND c.kind IN ('phone', 'email')"
+    );
+    let rows = source.packed(sql, 6, vec![text_set(contacts)]).await?;
+    rows.iter().map(read_trait).collect()
 }
 
 /// An arrival as it was resolved.

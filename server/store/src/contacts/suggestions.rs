@@ -111,8 +111,8 @@ impl Change {
 
     /// Notes a suggestion; one that somebody decided stays as it is.
     pub fn suggest(&mut self, pair: (&str, &str), weight: i64, evidence: &str, now: Ms) {
-        let sql = "INSERT INTO contact_suggestion (one, other, state, weight, evidence, ts) \
-                   VALUES ($1, $2, 'open', $3, $4, $5) ON CONFLICT (one, other) DO UPDATE SET \
+        let sql = "INSERT INTO contact_suggestion (one, other, state, weight, evidence, ts, told) \
+                   VALUES ($1, $2, 'open', $3, $4, $5, 0) ON CONFLICT (one, other) DO UPDATE SET \
                    weight = excluded.weight, evidence = excluded.evidence WHERE contact_suggestion.state = 'open'";
         self.run(sql, vec![pair.0.into(), pair.1.into(), weight.into(), evidence.into(), now.into()]);
     }

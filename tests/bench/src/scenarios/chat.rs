@@ -1,4 +1,4 @@
-//! The website chat: visitors write at a steady rate, an employee answers, and beside it somebody sends plain
+//! The website chat, and Telegram: customers write at a steady rate, an employee answers, and beside it somebody sends plain
 //! messages in a plain room, by which the rest is judged.
 //!
 //! In: from the moment the bridge has accepted a message to the moment the employee's long poll has it. Out:
@@ -73,10 +73,10 @@ struct Run {
 }
 
 /// Every visitor has a conversation before anything is measured.
-pub async fn run(bench: &mut Bench<'_>, visitors: usize) -> Result<()> {
+pub async fn run(bench: &mut Bench<'_>, name: &str, visitors: usize) -> Result<()> {
     let options = bench.options;
-    let address = options.chat.as_deref().context("the website chat needs --chat")?;
-    let token = options.chat_agent.as_deref().context("the website chat needs --chat-agent")?;
+    let address = options.chat.as_deref().context("customers need --chat")?;
+    let token = options.chat_agent.as_deref().context("customers need --chat-agent")?;
     let (chat, agent) = (Chat::new(address)?, Server::new(&options.url)?.user_with(token));
     let plain = bench.world.users(1).await?;
     let room = World::room(&plain).await?;
@@ -123,7 +123,7 @@ pub async fn run(bench: &mut Bench<'_>, visitors: usize) -> Result<()> {
         figures.add("bridge_mb", memory.resident as f64 / 1e6);
         figures.add_some("bridge_peak_mb", memory.peak.map(|bytes| bytes as f64 / 1e6));
     }
-    bench.report.add(&format!("chat_{visitors}_visitors"), figures);
+    bench.report.add(&format!("{name}_{visitors}_visitors"), figures);
     Ok(())
 }
 

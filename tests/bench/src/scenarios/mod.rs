@@ -56,6 +56,8 @@ pub enum Scenario {
     More,
     /// 1,000 visitors of the website chat; needs its bridge
     Chat,
+    /// 1,000 customers of an emulated Telegram; needs it, and its bridge
+    Telegram,
 }
 
 /// What all scenarios share.
@@ -104,6 +106,7 @@ impl Scenario {
             Self::Idle2000 => "idle2000",
             Self::More => "more",
             Self::Chat => "chat",
+            Self::Telegram => "telegram",
         }
     }
 
@@ -128,7 +131,8 @@ impl Scenario {
             Self::Search => search::run(bench, options.sized(100_000)).await,
             Self::Crowd => crowd::run(bench, options.sized(1_000)).await,
             Self::Idle2000 => idle::run(bench, options.sized(2_000)).await,
-            Self::Chat => chat::run(bench, options.sized(1_000)).await,
+            Self::Chat => chat::run(bench, "chat", options.sized(1_000)).await,
+            Self::Telegram => chat::run(bench, "telegram", options.sized(1_000)).await,
             Self::All | Self::More => Ok(()),
         }
     }

@@ -33,10 +33,34 @@ impl Shared {
                 Said::ok(json!({ "now": inner.now() }))
             }
             "sent" => Said::ok(json!({ "sent": self.lock().sent })),
+            "chat" => {
+                let name = body["box"].as_str().unwrap_or_default().to_owned();
+                Said::ok(self.lock().chat_shown(&name))
+            }
+            "sent_after" => {
+                let after = usize::try_from(body["after"].as_i64().unwrap_or(0)).unwrap_or(0);
+                Said::ok(json!({ "events": self.sent_after(after).await }))
+            }
             "pending" => Said::ok(json!({ "pending": self.lock().updates.len() })),
             "calls" => Said::ok(json!({ "calls": self.lock().calls })),
             _ => Said::Json(404, json!({})),
         }
+    }
+
+    /// What was sent after so many, numbered; waits for it a while.
+    async fn sent_after(&self, after: usize) -> Vec<Value> {
+        for _ in 0..5000 {
+            let new: Vec<Value> = {
+                let inner = self.lock();
+                let new = inner.sent.iter().enumerate().skip(after);
+                new.map(|(index, sent)| json!({ "seq": index + 1, "text": sent["text"].as_str().unwrap_or_default() })).collect()
+            };
+            if !new.is_empty() {
+                return new;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        Vec::new()
     }
 
     pub fn setup(&self, body: &Value) {
@@ -138,7 +162,7 @@ impl Inner {
             return *id;
         }
         let chat = self.chats.entry(place.key).or_default();
-        chat.last += 1;
+        chat.last = chat.last.max(self.first_message) + 1;
         let id = chat.last;
         self.named.insert(known, id);
         id
@@ -222,6 +246,9 @@ impl Inner {
                 let mut message = self.base(place, target, item);
                 message["edit_date"] = json!(self.now() / 1000);
                 message["text"] = item["text"].clone();
+                if let Some(chat) = self.chats.get_mut(&place.key) {
+                    chat.messages.insert(target, message.clone());
+                }
                 self.tell(if place.business { "edited_business_message" } else { "edited_message" }, message)
             }
             "delete" => {
@@ -278,6 +305,10 @@ impl Inner {
                 });
             }
             "message" => {}
+            "share" => {
+                let own = self.own_number(&place.name);
+                message["contact"] = own["contact"].clone();
+            }
             "broken" => message["message_id"] = json!("broken"),
             other => message[other] = json!({}),
         }

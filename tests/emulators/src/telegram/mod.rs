@@ -8,6 +8,7 @@ mod control;
 mod edit;
 mod files;
 mod media;
+mod page;
 mod params;
 mod send;
 mod state;
@@ -19,6 +20,7 @@ use params::Params;
 use serde_json::{Value, json};
 pub use state::{BOT_ID, CONNECTION, Nature, OWNER_ID, TOKEN};
 use state::{Inner, refusal};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -58,17 +60,30 @@ pub struct Telegram {
 impl Telegram {
     /// Starts it; customers of the control API write to the bot, or to the company's own account.
     pub async fn start(nature: Nature) -> Self {
+        Self::of(Inner::new(nature), ([127, 0, 0, 1], 0).into()).await
+    }
+
+    /// Starts it for a person who looks: with some customers, at this address, and with numbers that go on after
+    /// those of the last time.
+    pub async fn start_to_be_seen(at: SocketAddr) -> Self {
+        Self::of(Inner::to_be_seen(), at).await
+    }
+
+    async fn of(inner: Inner, at: SocketAddr) -> Self {
         let shared = Arc::new(Shared {
-            inner: Mutex::new(Inner::new(nature)),
+            inner: Mutex::new(inner),
             faults: Faults::default(),
             news: Notify::new(),
             client: crate::client(),
         });
         let handler = Arc::clone(&shared);
-        let serving = Serving::start(Arc::new(move |asked| {
-            let shared = Arc::clone(&handler);
-            Box::pin(async move { shared.answer(asked).await })
-        }))
+        let serving = Serving::start_at(
+            at,
+            Arc::new(move |asked| {
+                let shared = Arc::clone(&handler);
+                Box::pin(async move { shared.answer(asked).await })
+            }),
+        )
         .await;
         let mut tasks = JoinSet::new();
         tasks.spawn(updates::push(Arc::clone(&shared)));
@@ -141,6 +156,8 @@ impl Shared {
     async fn answer(self: &Arc<Self>, asked: Asked) -> Said {
         let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
         match path.as_slice() {
+            [] => Said::Bytes("text/html; charset=utf-8".to_owned(), page::PAGE.into()),
+            ["health", "ready"] => Said::ok(json!({})),
             ["_emu", what] => self.control(what, &asked).await,
             ["file", bot, path @ ..] => match self.is_bot(bot) {
                 true => self.download(&path.join("/")),

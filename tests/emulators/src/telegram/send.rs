@@ -77,7 +77,7 @@ impl Inner {
     /// Puts a message into its chat, tells the company's account of it, and writes down what was sent.
     pub fn finish(&mut self, key: (i64, i64), mut message: Value, mut told: Value) -> Value {
         let chat = self.chats.entry(key).or_default();
-        chat.last += 1;
+        chat.last = chat.last.max(self.first_message) + 1;
         let id = chat.last;
         message["message_id"] = json!(id);
         chat.messages.insert(id, message.clone());

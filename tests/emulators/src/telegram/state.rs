@@ -113,6 +113,8 @@ pub(crate) struct Inner {
     /// When it came, and what.
     pub updates: VecDeque<(i64, Value)>,
     pub next_update: i64,
+    /// Numbers of messages are above this one.
+    pub first_message: i64,
     pub allowed: Option<Vec<String>>,
     /// Who asks for updates; the older one of two is sent away.
     pub polls: u64,
@@ -165,6 +167,7 @@ impl Inner {
             connections: BTreeMap::from([(CONNECTION.to_owned(), connection)]),
             updates: VecDeque::new(),
             next_update: 700_001,
+            first_message: 0,
             allowed: None,
             polls: 0,
             webhook: Webhook::default(),
@@ -178,6 +181,18 @@ impl Inner {
             sent_at: VecDeque::new(),
             next_file: 1,
         }
+    }
+
+    /// With customers, and with numbers that grow with the time: what a bridge remembers from before stays true.
+    pub fn to_be_seen() -> Self {
+        let mut inner = Self::new(Nature::Bot);
+        let seconds = now() / 1000 - 1_700_000_000;
+        (inner.next_update, inner.first_message) = (seconds, seconds);
+        for (name, shown, _) in super::page::PEOPLE {
+            let user = inner.user(name);
+            (user.name, user.started) = (shown.to_owned(), true);
+        }
+        inner
     }
 
     pub fn now(&self) -> i64 {

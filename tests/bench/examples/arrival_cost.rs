@@ -1,0 +1,187 @@
+//! What one arrival costs among many contacts: CPU of the whole process, on SQLite, for arrivals of several
+//! kinds. `cargo run --release -p kontor-bench --example arrival_cost [CONTACTS]` prints a table and fails
+//! when the resolver takes more than it may: 100 µs usually, 2 ms in 99 of 100 cases.
+
+use kontor_contacts::Contacts;
+use kontor_contacts::arrival::Came;
+use kontor_model::{Clock, Ms, Random};
+use kontor_store::{Change, Options, Store};
+use rustix::time::{ClockId, clock_gettime};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Arrivals of each kind.
+const EACH: u64 = 2_000;
+/// Arrivals that are written at once while the archive is filled.
+const BATCH: u64 = 500;
+/// What the resolver may take usually, and in 99 of 100 cases.
+const USUAL: Duration = Duration::from_micros(100);
+const LONGEST: Duration = Duration::from_millis(2);
+
+type Failed = Box<dyn std::error::Error>;
+
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Ms {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ms::try_from(since.as_millis()).unwrap_or(Ms::MAX)
+    }
+}
+
+/// Numbers that look random and are the same in every run.
+struct Dice(AtomicU64);
+
+impl Dice {
+    fn next(&self) -> u64 {
+        let mut word = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        word ^ (word >> 31)
+    }
+
+    fn below(&self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
+
+impl Random for Dice {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let word = self.next().to_le_bytes();
+            chunk.iter_mut().zip(word).for_each(|(byte, random)| *byte = random);
+        }
+    }
+}
+
+/// A word of some syllables: there are about a hundred thousand of four, so that surnames are mostly rare.
+fn word(mut seed: u64, syllables: usize) -> String {
+    const SYLLABLES: [&str; 18] = [
+        "ko", "wal", "ski", "no", "wak", "ma", "ria", "jan", "ew", "cza", "pie", "tro", "len", "ola", "kra",
+        "zy", "dor", "mik",
+    ];
+    (0..syllables)
+        .map(|_| {
+            let one = SYLLABLES[(seed % 18) as usize];
+            seed /= 18;
+            one
+        })
+        .collect()
+}
+
+fn name(n: u64) -> String {
+    format!("{} {}", word(n % 300, 2), word(n.wrapping_mul(2_654_435_761) % 104_976, 4))
+}
+
+fn number(n: u64) -> String {
+    format!("48{}", 500_000_000 + n)
+}
+
+fn came(id: u64, channel: &str, id_type: &str, external_id: String, shown: Option<String>) -> Came {
+    let json = serde_json::json!({
+        "arrival_id": format!("a{id}"), "channel": channel, "id_type": id_type, "external_id": external_id,
+        "display_name": shown,
+    });
+    serde_json::from_value(json).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+fn cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or_default())
+}
+
+/// Everybody has a number, every second an address of mail too, and every fifth writes from elsewhere under a
+/// nickname.
+async fn fill(contacts: &Contacts, store: &Store, count: u64) -> Result<(), Failed> {
+    for from in (0..count).step_by(BATCH as usize) {
+        let mut change = Change::default();
+        for n in from..(from + BATCH).min(count) {
+            let mut one = came(n, "whatsapp", "phone", number(n), Some(name(n)));
+            if n % 2 == 0 {
+                let mail = format!("{}.{n}@mail.example", word(n, 3));
+                one.emails = serde_json::from_value(serde_json::json!([{ "value": mail, "proven": false }]))?;
+            }
+            let mut told = vec![one];
+            if n % 5 == 0 {
+                told.push(came(count + n, "telegram", "user", format!("{n}"), Some(word(n, 3))));
+            }
+            for one in &told {
+                let (id, read, ts) = contacts.read_arrival(one)?;
+                change.join(contacts.plan_arrival(&id, &read, ts, "fill").await?.0);
+            }
+        }
+        store.submit_bulk(change).await?;
+    }
+    Ok(())
+}
+
+/// One arrival of a kind.
+type Kind = (&'static str, fn(u64, u64, &Dice) -> Came);
+
+const KINDS: [Kind; 5] = [
+    ("known address", |id, count, dice| {
+        let n = dice.below(count);
+        came(id, "whatsapp", "phone", number(n), Some(name(n)))
+    }),
+    ("known number, new channel", |id, count, dice| {
+        let n = dice.below(count);
+        came(id, "sms", "phone", number(n), Some(name(n)))
+    }),
+    ("known number, another name", |id, count, dice| {
+        came(id, "viber", "phone", number(dice.below(count)), Some(name(dice.below(count))))
+    }),
+    ("new person", |id, count, _| came(id, "whatsapp", "phone", number(count + id), Some(name(id)))),
+    ("nickname", |id, count, dice| {
+        came(id, "telegram", "user", format!("new{id}"), Some(word(dice.below(count), 2)))
+    }),
+];
+
+fn percentiles(times: &mut [Duration]) -> (Duration, Duration) {
+    times.sort_unstable();
+    let at = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
+    (at(50), at(99))
+}
+
+async fn measure(count: u64) -> Result<bool, Failed> {
+    let folder = std::env::temp_dir().join(format!("kontor-arrivals-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let url = format!("sqlite:{}", folder.join("kontor.db").display());
+    let store = Store::open(&Options { url, readers: 2 }).await?;
+    let dice = Arc::new(Dice(AtomicU64::new(7)));
+    let contacts = Contacts::new(store.clone(), Arc::new(Now), Arc::clone(&dice) as Arc<dyn Random>);
+    let begun = Instant::now();
+    fill(&contacts, &store, count).await?;
+    println!("{count} contacts written in {:.0?}", begun.elapsed());
+    println!("{:<28} {:>10} {:>10} {:>12} {:>12}", "CPU", "p50", "p99", "written p50", "written p99");
+    let (mut all, mut id) = (Vec::new(), count * 3);
+    for (kind, make) in KINDS {
+        let (mut decided, mut written) = (Vec::new(), Vec::new());
+        for _ in 0..EACH {
+            id += 1;
+            let came = make(id, count, &dice);
+            let before = cpu();
+            let (id, read, ts) = contacts.read_arrival(&came)?;
+            let (change, _) = contacts.plan_arrival(&id, &read, ts, "measured").await?;
+            decided.push(cpu() - before);
+            let before = cpu();
+            store.submit(change).await?;
+            written.push(cpu() - before);
+        }
+        all.extend_from_slice(&decided);
+        let ((p50, p99), (w50, w99)) = (percentiles(&mut decided), percentiles(&mut written));
+        println!("{kind:<28} {p50:>10.0?} {p99:>10.0?} {w50:>12.0?} {w99:>12.0?}");
+    }
+    let (p50, p99) = percentiles(&mut all);
+    println!("{:<28} {p50:>10.0?} {p99:>10.0?}", "all");
+    store.close().await;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(p50 <= USUAL && p99 <= LONGEST)
+}
+
+fn main() -> Result<ExitCode, Failed> {
+    let count = std::env::args().nth(1).map_or(Ok(100_000), |count| count.parse())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(if runtime.block_on(measure(count))? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
