@@ -21,7 +21,7 @@ impl Flows {
         if connector.next_ts > now {
             return Ok(());
         }
-        let mut newest = connector.cursor.clone();
+        let (was, mut newest) = (connector.next_ts, connector.cursor.clone());
         // What was seen is known by its version and costs nothing but its way.
         let mut after = Cursor { ts: (newest.0 - OVERLAP).max(0), id: String::new() };
         for _ in 0..PAGES {
@@ -38,7 +38,7 @@ impl Flows {
             newest = newest.max((next.ts, next.id.clone()));
             after = next;
             let mut change = Change::default();
-            change.crm_read(&connector.system, (newest.0, &newest.1), 0, now);
+            change.crm_read(&connector.system, (newest.0, &newest.1), 0, (was, was));
             self.store.submit(change).await?;
             // A CRM that gives the same page again must not keep us here.
             if !page.more || !moves {
@@ -46,7 +46,7 @@ impl Flows {
             }
         }
         let mut change = Change::default();
-        change.crm_read(&connector.system, (newest.0, &newest.1), 0, now + crm.limits().every);
+        change.crm_read(&connector.system, (newest.0, &newest.1), 0, (was, now + crm.limits().every));
         self.store.submit(change).await.map(|_| ())
     }
 
@@ -64,7 +64,7 @@ impl Flows {
         let next = now + after.unwrap_or(0).clamp(wait(connector.failures), super::LONGEST_WAIT);
         let mut change = Change::default();
         let cursor = (connector.cursor.0, connector.cursor.1.as_str());
-        change.crm_read(&connector.system, cursor, connector.failures + 1, next);
+        change.crm_read(&connector.system, cursor, connector.failures + 1, (connector.next_ts, next));
         self.store.submit(change).await.map(|_| ())
     }
 

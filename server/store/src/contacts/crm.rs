@@ -341,16 +341,26 @@ impl Change {
         self.run(sql, values);
     }
 
-    /// A CRM was read up to a change, or could not be read.
-    pub fn crm_read(&mut self, system: &str, cursor: (Ms, &str), failures: i64, next_ts: Ms) {
-        let sql = "UPDATE crm_connector SET cursor_ts = $2, cursor_id = $3, failures = $4, next_ts = $5 WHERE system = $1";
-        let values = vec![system.into(), cursor.0.into(), cursor.1.into(), failures.into(), next_ts.into()];
+    /// A CRM was read up to a change, or could not be read. It is read next at the second moment, unless the CRM said
+    /// meanwhile that something changed: then the first one is no longer what stands there.
+    pub fn crm_read(&mut self, system: &str, cursor: (Ms, &str), failures: i64, next: (Ms, Ms)) {
+        let sql = "UPDATE crm_connector SET cursor_ts = $2, cursor_id = $3, failures = $4, \
+                   next_ts = CASE WHEN next_ts = $5 THEN $6 ELSE next_ts END WHERE system = $1";
+        let values = vec![
+            system.into(),
+            cursor.0.into(),
+            cursor.1.into(),
+            failures.into(),
+            next.0.into(),
+            next.1.into(),
+        ];
         self.run(sql, values);
     }
 
-    /// A CRM says that something changed there.
+    /// A CRM says that something changed there: it is read at once, and again if it is being read.
     pub fn crm_nudged(&mut self, system: &str) {
-        self.run("UPDATE crm_connector SET next_ts = 0 WHERE system = $1", vec![system.into()]);
+        let sql = "UPDATE crm_connector SET next_ts = CASE WHEN next_ts <= 0 THEN next_ts - 1 ELSE 0 END WHERE system = $1";
+        self.run(sql, vec![system.into()]);
     }
 
     /// The nightly comparison of a CRM came to a record, or to the end of a day.
