@@ -66,14 +66,14 @@ fn list(reports: &Value, matches: &ArgMatches, language: Language) -> Option<()>
     };
     let rows: Vec<[String; 6]> = reports.iter().map(row).collect();
     let heads = [
-        Said::ColumnReport,
-        Said::ColumnMonth,
-        Text::ColumnMade,
-        Said::ColumnAssignee,
-        Said::ColumnSigned,
-        Said::ColumnSigner,
+        Said::ColumnReport.of(language),
+        Said::ColumnMonth.of(language),
+        Text::ColumnMade.of(language),
+        Said::ColumnAssignee.of(language),
+        Said::ColumnSigned.of(language),
+        Said::ColumnSigner.of(language),
     ];
-    say(table(heads.map(|head| head.of(language)), &rows));
+    say(table(heads, &rows));
     Some(())
 }
 
