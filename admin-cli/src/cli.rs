@@ -1,5 +1,6 @@
 //! The command line, its help in the reader's language.
 
+use crate::contacts::Said;
 use crate::language::Language;
 use crate::texts::Text;
 use clap::{Arg, ArgAction, Command};
@@ -116,21 +117,21 @@ fn contacts(language: Language) -> Command {
         .arg(option("predictions", "FILE", text(Text::PredictionsHelp)))
         .arg(option("suggestions", "FILE", text(Text::SuggestionsHelp)));
     let import = Command::new("import")
-        .about(text(Text::ImportHelp))
-        .arg(Arg::new("file").value_name("FILE").required(true).help(text(Text::ImportFileHelp)))
-        .arg(flag("dry-run", text(Text::DryRunHelp)))
-        .arg(flag("attach", text(Text::AttachHelp)))
-        .arg(option("mapping", "FILE", text(Text::MappingHelp)))
-        .arg(option("rejected", "FILE", text(Text::RejectedHelp)))
-        .arg(option("import-id", "NAME", text(Text::ImportIdHelp)));
+        .about(Said::ImportHelp.of(language))
+        .arg(Arg::new("file").value_name("FILE").required(true).help(Said::ImportFileHelp.of(language)))
+        .arg(flag("dry-run", Said::DryRunHelp.of(language)))
+        .arg(flag("attach", Said::AttachHelp.of(language)))
+        .arg(option("mapping", "FILE", Said::MappingHelp.of(language)))
+        .arg(option("rejected", "FILE", Said::RejectedHelp.of(language)))
+        .arg(option("import-id", "NAME", Said::ImportIdHelp.of(language)));
     let export = Command::new("export")
-        .about(text(Text::ExportHelp))
+        .about(Said::ExportHelp.of(language))
         .arg(
             option("format", "FORM", text(Text::OutputHelp))
                 .value_parser(["csv", "vcf", "jsonl"])
                 .default_value("csv"),
         )
-        .arg(option("to", "FILE", text(Text::ExportToHelp)));
+        .arg(option("to", "FILE", Said::ExportToHelp.of(language)));
     Command::new("contacts")
         .about(text(Text::ContactsHelp))
         .subcommand_required(true)
@@ -140,28 +141,31 @@ fn contacts(language: Language) -> Command {
 
 fn quality(language: Language) -> Command {
     let text = |text: Text| text.of(language);
-    let report = || Arg::new("report").value_name("REPORT").help(text(Text::ReportIdHelp));
+    let report = || Arg::new("report").value_name("REPORT").help(Said::ReportIdHelp.of(language));
     let name = Arg::new("name").value_name("NAME").required(true).help(text(Text::NameHelp));
     Command::new("quality")
-        .about(text(Text::QualityHelp))
+        .about(Said::QualityHelp.of(language))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
-            Command::new("show").about(text(Text::QualityShowHelp)).arg(report()).arg(output(language)),
+            Command::new("show")
+                .about(Said::QualityShowHelp.of(language))
+                .arg(report())
+                .arg(output(language)),
         )
-        .subcommand(Command::new("make").about(text(Text::QualityMakeHelp)).arg(output(language)))
+        .subcommand(Command::new("make").about(Said::QualityMakeHelp.of(language)).arg(output(language)))
         .subcommand(
             Command::new("assign")
-                .about(text(Text::QualityAssignHelp))
+                .about(Said::QualityAssignHelp.of(language))
                 .arg(report().required(true))
                 .arg(name)
                 .arg(output(language)),
         )
         .subcommand(
             Command::new("sign-off")
-                .about(text(Text::QualitySignHelp))
+                .about(Said::QualitySignHelp.of(language))
                 .arg(report().required(true))
-                .arg(option("note", "TEXT", text(Text::QualityNoteHelp)))
+                .arg(option("note", "TEXT", Said::QualityNoteHelp.of(language)))
                 .arg(output(language)),
         )
 }

@@ -1,12 +1,12 @@
 //! `kontorctl contacts export`: the contacts that the caller may see, page by page, as an import takes them again.
 
+use super::Said;
 use super::{bad_file, option, vcard};
 use crate::api::Server;
 use crate::csv::{harmless, line};
 use crate::failure::Failure;
 use crate::language::Language;
 use crate::output::say;
-use crate::texts::Text;
 use clap::ArgMatches;
 use reqwest::Method;
 use serde_json::{Map, Value};
@@ -63,7 +63,7 @@ pub async fn export(server: &Server, matches: &ArgMatches, language: Language) -
     }
     out.flush().map_err(wrong)?;
     if !path.is_empty() {
-        say(Text::Exported.with(language, &[("count", &count.to_string()), ("file", path)]));
+        say(Said::Exported.with(language, &[("count", &count.to_string()), ("file", path)]));
     }
     Ok(())
 }

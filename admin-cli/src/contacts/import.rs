@@ -1,6 +1,7 @@
 //! `kontorctl contacts import`: customers out of a file, a few hundred at a time. The server takes each row once: the
 //! same command again goes on where it stopped.
 
+use super::Said;
 use super::mapping::{self, Mapping};
 use super::progress::Progress;
 use super::vcard::{self, Wrong};
@@ -10,7 +11,6 @@ use crate::csv::line_with;
 use crate::failure::Failure;
 use crate::language::Language;
 use crate::output::say;
-use crate::texts::Text;
 use clap::ArgMatches;
 use reqwest::Method;
 use serde::Deserialize;
@@ -104,7 +104,7 @@ pub async fn import(server: &Server, matches: &ArgMatches, language: Language) -
         true => Ok(()),
         false => {
             let count = rejected.len().to_string();
-            Err(Failure { code: IN_PART, sentence: Text::SomeRejected.with(language, &[("count", &count)]) })
+            Err(Failure { code: IN_PART, sentence: Said::SomeRejected.with(language, &[("count", &count)]) })
         }
     }
 }
@@ -124,13 +124,13 @@ fn read(path: &str, bytes: &[u8], mapping: &Mapping, language: Language) -> Resu
     let fields = mapping.fields(&sheet.head);
     let naming = ["display_name", "given_name", "family_name", "phone", "email"];
     if !fields.iter().flatten().any(|field| naming.contains(field)) {
-        return Err(Failure::usage(Text::NoColumns.with(language, &[("columns", &sheet.head.join(", "))])));
+        return Err(Failure::usage(Said::NoColumns.with(language, &[("columns", &sheet.head.join(", "))])));
     }
     for (name, _) in
         sheet.head.iter().zip(&fields).filter(|(name, field)| field.is_none() && !name.trim().is_empty())
     {
         if !["reason", "candidates"].contains(&name.trim()) {
-            eprintln!("{}", Text::ColumnLeftOut.with(language, &[("column", name)]));
+            eprintln!("{}", Said::ColumnLeftOut.with(language, &[("column", name)]));
         }
     }
     let rows = sheet.lines.iter().map(|(number, cells)| mapping::row(*number, &fields, cells)).collect();
@@ -143,7 +143,7 @@ fn cards(cards: Vec<vcard::Card>, language: Language) -> File {
         match &card.row {
             Ok(row) => rows.push(row.clone()),
             Err(wrong) => {
-                let text = if *wrong == Wrong::Version { Text::CardVersion } else { Text::CardForm };
+                let text = if *wrong == Wrong::Version { Said::CardVersion } else { Said::CardForm };
                 refused.push(Told {
                     row: card.number,
                     outcome: "rejected".to_owned(),
@@ -172,10 +172,10 @@ fn repeated(told: &mut [Told], attach: bool) {
 /// Why a row was rejected, in words.
 fn why(told: &Told, language: Language) -> String {
     match told.reason.as_deref() {
-        Some("held") => Text::RowHeld.of(language).to_owned(),
-        Some("alike") => Text::RowAlike.of(language).to_owned(),
-        Some("empty") => Text::RowEmpty.of(language).to_owned(),
-        Some("owner") => Text::RowOwner.of(language).to_owned(),
+        Some("held") => Said::RowHeld.of(language).to_owned(),
+        Some("alike") => Said::RowAlike.of(language).to_owned(),
+        Some("empty") => Said::RowEmpty.of(language).to_owned(),
+        Some("owner") => Said::RowOwner.of(language).to_owned(),
         _ => told.error.clone().unwrap_or_default(),
     }
 }
@@ -186,13 +186,13 @@ fn report(told: &[Told], dry: bool, language: Language) {
             let row = one.row.to_string();
             let words =
                 [("row", row.as_str()), ("field", left.field.as_str()), ("value", left.value.as_str())];
-            eprintln!("{}", crate::report::harmless(&Text::LeftOut.with(language, &words)));
+            eprintln!("{}", crate::report::harmless(&Said::LeftOut.with(language, &words)));
         }
         if one.outcome == "rejected" {
             let (row, why) = (one.row.to_string(), why(one, language));
             eprintln!(
                 "{}",
-                crate::report::harmless(&Text::RowRejected.with(language, &[("row", &row), ("why", &why)]))
+                crate::report::harmless(&Said::RowRejected.with(language, &[("row", &row), ("why", &why)]))
             );
         }
     }
@@ -200,7 +200,7 @@ fn report(told: &[Told], dry: bool, language: Language) {
     let names = ["new", "suggested", "updated", "unchanged", "taken", "rejected"];
     let counts: Vec<(&str, String)> = names.iter().map(|name| (*name, count(name))).collect();
     let words: Vec<(&str, &str)> = counts.iter().map(|(name, count)| (*name, count.as_str())).collect();
-    let text = if dry { Text::WouldImport } else { Text::Imported };
+    let text = if dry { Said::WouldImport } else { Said::Imported };
     say(text.with(language, &words));
 }
 

@@ -1,10 +1,10 @@
 //! Which column of a file is what: by a mapping file, or by what people call such columns.
 
+use super::Said;
 use super::bad_file;
 use crate::csv::meant;
 use crate::failure::Failure;
 use crate::language::Language;
-use crate::texts::Text;
 use encoding_rs::Encoding;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -116,7 +116,7 @@ impl Mapping {
             let known =
                 FIELDS.iter().filter(|field| !field.is_empty()).copied().collect::<Vec<_>>().join(", ");
             let words = [("field", field.as_str()), ("known", known.as_str())];
-            return Err(Failure::usage(Text::UnknownField.with(language, &words)));
+            return Err(Failure::usage(Said::UnknownField.with(language, &words)));
         }
         let encoding = match &file.encoding {
             None => None,

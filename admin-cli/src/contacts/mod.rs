@@ -6,8 +6,11 @@ mod mapping;
 mod progress;
 mod quality;
 mod replay;
+mod said;
 mod sheet;
 mod vcard;
+
+pub use said::Said;
 
 use crate::api::Server;
 use crate::failure::Failure;

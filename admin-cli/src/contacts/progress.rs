@@ -1,8 +1,8 @@
 //! How far a long command is: a bar on a terminal, plain lines elsewhere. On the error output, so that what the command
 //! writes can be piped on.
 
+use super::Said;
 use crate::language::Language;
-use crate::texts::Text;
 use std::io::{IsTerminal as _, Write as _};
 
 /// Signs of the whole bar.
@@ -29,7 +29,7 @@ impl Progress {
                 let words = [("done", done.to_string()), ("all", self.all.to_string())];
                 let words: Vec<(&str, &str)> =
                     words.iter().map(|(name, word)| (*name, word.as_str())).collect();
-                format!("{}\n", Text::Progress.with(self.language, &words))
+                format!("{}\n", Said::Progress.with(self.language, &words))
             }
         };
         let mut out = std::io::stderr().lock();

@@ -1,5 +1,6 @@
 //! `kontorctl contacts quality`: reports on the quality of what is known of contacts.
 
+use super::Said;
 use super::option;
 use crate::api::Server;
 use crate::failure::Failure;
@@ -65,14 +66,14 @@ fn list(reports: &Value, matches: &ArgMatches, language: Language) -> Option<()>
     };
     let rows: Vec<[String; 6]> = reports.iter().map(row).collect();
     let heads = [
-        Text::ColumnReport,
-        Text::ColumnMonth,
-        Text::ColumnMade,
-        Text::ColumnAssignee,
-        Text::ColumnSigned,
-        Text::ColumnSigner,
+        Said::ColumnReport.of(language),
+        Said::ColumnMonth.of(language),
+        Text::ColumnMade.of(language),
+        Said::ColumnAssignee.of(language),
+        Said::ColumnSigned.of(language),
+        Said::ColumnSigner.of(language),
     ];
-    say(table(heads.map(|head| head.of(language)), &rows));
+    say(table(heads, &rows));
     Some(())
 }
 
@@ -89,16 +90,16 @@ fn words(report: &Value, language: Language) -> String {
     let mut lines =
         vec![format!("{} {} ({} UTC)", text(report, "report_id"), text(report, "month"), when("made_ts"))];
     for (text, value) in [
-        (Text::QualityContacts, count("/contacts")),
-        (Text::QualityByKey, count("/duplicates/by_key")),
-        (Text::QualitySuggested, count("/duplicates/suggested")),
-        (Text::QualityNoKey, count("/missing/key/count")),
-        (Text::QualityNoConsent, count("/missing/consent/count")),
-        (Text::QualityNoOwner, count("/missing/owner/count")),
-        (Text::QualityImpossible, count("/impossible_numbers/count")),
-        (Text::QualityContested, count("/contested_keys")),
-        (Text::QualityOverrides, sum("/overrides")),
-        (Text::QualityUndone, sum("/undone_merges")),
+        (Said::QualityContacts, count("/contacts")),
+        (Said::QualityByKey, count("/duplicates/by_key")),
+        (Said::QualitySuggested, count("/duplicates/suggested")),
+        (Said::QualityNoKey, count("/missing/key/count")),
+        (Said::QualityNoConsent, count("/missing/consent/count")),
+        (Said::QualityNoOwner, count("/missing/owner/count")),
+        (Said::QualityImpossible, count("/impossible_numbers/count")),
+        (Said::QualityContested, count("/contested_keys")),
+        (Said::QualityOverrides, sum("/overrides")),
+        (Said::QualityUndone, sum("/undone_merges")),
     ] {
         lines.push(format!("{}: {value}", text.of(language)));
     }
@@ -107,12 +108,12 @@ fn words(report: &Value, language: Language) -> String {
         lines.push(format!("  {}: {count}", text(agent, "user_id")));
     }
     if !text(report, "assignee").is_empty() {
-        lines.push(format!("{}: {}", Text::ColumnAssignee.of(language), text(report, "assignee")));
+        lines.push(format!("{}: {}", Said::ColumnAssignee.of(language), text(report, "assignee")));
     }
     if !text(report, "signed_by").is_empty() {
         let signed =
             format!("{} · {} UTC · {}", text(report, "signed_by"), when("signed_ts"), text(report, "note"));
-        lines.push(format!("{}: {signed}", Text::ColumnSigned.of(language)));
+        lines.push(format!("{}: {signed}", Said::ColumnSigned.of(language)));
     }
     lines.join("\n")
 }

@@ -43,10 +43,9 @@ pub fn read(text: &str, delimiter: Option<char>) -> Sheet {
 
 /// What stands between the cells of the first line, most probably.
 fn likeliest(text: &str) -> char {
-    let cells = |delimiter: &char| {
-        let first = text.lines().next().unwrap_or_default();
-        csv::records(first, *delimiter).first().map_or(0, Vec::len)
-    };
+    // What stands in quotation marks stands in a cell.
+    let outside = text.lines().next().unwrap_or_default().split('"').step_by(2).collect::<String>();
+    let cells = |delimiter: &char| outside.matches(*delimiter).count();
     // Of equals the first.
     DELIMITERS.into_iter().rev().max_by_key(cells).unwrap_or(',')
 }

@@ -20,7 +20,7 @@ use kontor_media::Media;
 use kontor_model::{Clock, Error, Random};
 use kontor_rooms::{Rooms, Signer};
 use kontor_store::{Options, Store};
-use kontor_wire::Authorities;
+use kontor_wire::{Authorities, Outbound};
 use ruma::ServerName;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -55,13 +55,10 @@ struct Tasks {
 }
 
 impl Tasks {
-    fn begin(
-        app: &Arc<App>,
-        gateways: Arc<adapters::push::Gateways>,
-        hooks: Arc<adapters::webhook::Hooks>,
-        crms: kontor_flows::crm::Crms,
-        stopping: watch::Receiver<bool>,
-    ) -> Self {
+    fn begin(app: &Arc<App>, outbound: Outbound, stopping: watch::Receiver<bool>) -> Self {
+        let hooks = Arc::new(adapters::webhook::Hooks(outbound.clone()));
+        let crms = adapters::crm::crms(&outbound);
+        let gateways = Arc::new(adapters::push::Gateways(outbound));
         let keeping = Arc::clone(app);
         let housekeeping = tokio::spawn(async move {
             tokio::join!(
@@ -211,9 +208,7 @@ impl House {
             limits,
             again,
         });
-        let hooks = Arc::new(adapters::webhook::Hooks(outbound.clone()));
-        let crms = adapters::crm::crms(&outbound);
-        let tasks = Tasks::begin(&app, Arc::new(adapters::push::Gateways(outbound)), hooks, crms, stopping);
+        let tasks = Tasks::begin(&app, outbound, stopping);
         Ok(Self { app, exposition: telemetry.exposition(), data_dir: data_dir.as_path().into(), tasks })
     }
 

@@ -101,7 +101,7 @@ CREATE INDEX crm_outbox_next ON crm_outbox (next_ts) WHERE given_up IS NULL;
 CREATE TABLE crm_task (
     task_nid BIGINT PRIMARY KEY,
     system TEXT NOT NULL,
-    -- conflict, please_merge, unclear, paused, given_up.
+    -- conflict, please_merge, merged_there, unclear, paused, given_up.
     kind TEXT NOT NULL,
     -- What it is about, so that it is told once: a record there, a contact, a field of it.
     subject TEXT NOT NULL,

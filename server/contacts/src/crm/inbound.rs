@@ -14,6 +14,23 @@ use kontor_store::contacts::crm::{self, Agreed, ConnectorRow, LinkedRow};
 use kontor_store::contacts::links::LinkKey;
 use std::collections::BTreeMap;
 
+/// What follows from a record.
+#[derive(Clone, Debug, Default)]
+pub struct Followed {
+    /// What is written.
+    pub change: Change,
+    /// Whether the record changes again and again, so that it is left alone for a while.
+    pub paused: bool,
+    /// A contact that is called otherwise since: its rooms are to be named anew.
+    pub renamed: Option<String>,
+}
+
+impl From<Change> for Followed {
+    fn from(change: Change) -> Self {
+        Self { change, ..Self::default() }
+    }
+}
+
 /// What both sides agreed on last about a linked record.
 pub(super) fn base(link: &LinkedRow) -> Result<Values> {
     link.base
@@ -26,53 +43,47 @@ pub(super) fn base(link: &LinkedRow) -> Result<Values> {
 
 impl Contacts {
     /// Plans what follows from a record; nothing when it is known. Submitting may end in `Conflict`: then it is planned
-    /// anew. Says whether the record changes again and again, so that it is left alone for a while.
+    /// anew.
     ///
     /// # Errors
     /// `Unavailable` when the database is gone.
-    pub async fn plan_record(&self, connector: &ConnectorRow, record: &Record) -> Result<(Change, bool)> {
+    pub async fn plan_record(&self, connector: &ConnectorRow, record: &Record) -> Result<Followed> {
         let mapping = Mapping::of(connector)?;
         let key = (connector.system.as_str(), mapping.external_type.as_str(), record.id.as_str());
         let link = crm::linked(&mut self.store.reader(), key).await?;
         let (now, mut change) = (self.now(), Change::default());
-        if let (Some(into), Some(link)) = (&record.merged_into, &link) {
-            self.plan_merged_there(&mut change, key, link, into).await?;
-            return Ok((change, false));
-        }
-        if record.deleted || record.merged_into.is_some() {
-            return Ok((change, false));
-        }
         let Some(link) = link else {
-            return Ok((self.plan_new_record(connector, &mapping, record).await?, false));
+            return match record.deleted || record.merged_into.is_some() {
+                true => Ok(Followed::default()),
+                false => self.plan_new_record(connector, &mapping, record).await.map(Followed::from),
+            };
         };
-        if link.seen.as_deref() == Some(record.version.as_str()) || link.paused_ts.is_some_and(|ts| ts > now)
-        {
-            return Ok((change, false));
+        let is_seen = link.seen.as_deref() == Some(record.version.as_str());
+        if is_seen || record.deleted || link.paused_ts.is_some_and(|ts| ts > now) {
+            return Ok(Followed::default());
+        }
+        if let Some(into) = &record.merged_into {
+            self.plan_merged_there(&mut change, key, &link, (into, &record.version)).await?;
+            return Ok(change.into());
         }
         let theirs = mapping.ours(record);
-        let agreed = serde_json::to_string(&theirs).map_err(Error::internal)?;
-        let seen = Agreed { key, version: &record.version, written: None, base: &agreed, now };
         if link.written.as_deref() == Some(digest(&theirs).as_str()) {
-            change.agree(seen);
-            return Ok((change, false));
+            let base = serde_json::to_string(&theirs).map_err(Error::internal)?;
+            change.agree(Agreed { key, version: &record.version, written: None, base: &base, now });
+            return Ok(change.into());
         }
         if record.hop >= MOST_HOPS || !self.is_within_rate(&mut change, key, &link) {
             change.count_change(key, (0, now), Some(now + PAUSE));
-            self.add_task(
-                &mut change,
-                key,
-                "paused",
-                Some(&link.contact),
-                &serde_json::json!({ "hop": record.hop }),
-            )
-            .await?;
-            return Ok((change, true));
+            let detail = serde_json::json!({ "hop": record.hop });
+            self.add_task(&mut change, key, "paused", Some(&link.contact), &detail).await?;
+            return Ok(Followed { change, paused: true, renamed: None });
         }
-        self.plan_known_record(&mut change, &mapping, &link, record, key).await?;
-        Ok((change, false))
+        let renamed = self.plan_known_record(&mut change, &mapping, &link, record, key).await?;
+        Ok(Followed { change, paused: false, renamed: renamed.then_some(link.contact) })
     }
 
-    /// A record that is linked: what it says is weighed against what was agreed on and against what we say.
+    /// A record that is linked: what it says is weighed against what was agreed on and against what we say. Says whether
+    /// the contact is called otherwise since.
     async fn plan_known_record(
         &self,
         change: &mut Change,
@@ -80,7 +91,7 @@ impl Contacts {
         link: &LinkedRow,
         record: &Record,
         key: (&str, &str, &str),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let (now, contact) = (self.now(), link.contact.as_str());
         let theirs = mapping.ours(record);
         let ours = self.values_of(contact).await?;
@@ -108,16 +119,14 @@ impl Contacts {
                 &detail,
             )
             .await?;
-            // Both values are kept.
-            change.set_contact_field(&taken(key.0, contact, field, other, now));
+            // Both values are kept; ours is shown until a person decides.
+            change.set_contact_field(&FieldRow { trust: 0, ..taken(key.0, contact, field, other, 0) });
         }
-        // What is asked or refused is not agreed on.
+        // What is asked or refused is not agreed on. What is to be told is: that ours differs from it is why it is told.
         let open = |field: &String| {
             fates.ask.iter().any(|(asked, ..)| asked == field) || refused.contains_key(field)
         };
-        for (field, value) in
-            theirs.iter().filter(|(field, _)| !open(field) && !fates.send.contains_key(*field))
-        {
+        for (field, value) in theirs.iter().filter(|(field, _)| !open(field)) {
             agreed.insert(field.clone(), value.clone());
         }
         let agreed = serde_json::to_string(&agreed).map_err(Error::internal)?;
@@ -131,7 +140,7 @@ impl Contacts {
         } else if !fates.send.is_empty() {
             change.tell_crm(key.0, contact, now);
         }
-        Ok(())
+        Ok(fates.take.contains_key("display_name"))
     }
 
     /// Adds a value that is taken from a CRM. The one that an employee typed and that both had agreed on goes: it is
@@ -223,12 +232,8 @@ impl Contacts {
             self.values_of(&contact).await?
         };
         let fates = decide::all(mapping, &Values::new(), &ours, &theirs);
-        let agreed: Values = theirs
-            .into_iter()
-            .filter(|(field, _)| {
-                !fates.ask.iter().any(|(asked, ..)| asked == field) && !fates.send.contains_key(field)
-            })
-            .collect();
+        let asked = |field: &String| fates.ask.iter().any(|(asked, ..)| asked == field);
+        let agreed: Values = theirs.into_iter().filter(|(field, _)| !asked(field)).collect();
         let agreed = serde_json::to_string(&agreed).map_err(Error::internal)?;
         change.agree(Agreed { key, version: &record.version, written: None, base: &agreed, now });
         change.came_through(&contact, record.hop + 1);
@@ -244,10 +249,10 @@ impl Contacts {
         change: &mut Change,
         key: (&str, &str, &str),
         link: &LinkedRow,
-        into: &str,
+        (into, version): (&str, &str),
     ) -> Result<()> {
         let now = self.now();
-        change.merged_there(key, into);
+        change.merged_there(key, into, version);
         let other = crm::linked(&mut self.store.reader(), (key.0, key.1, into)).await?;
         match other {
             None => change.add_link(
@@ -259,6 +264,8 @@ impl Contacts {
             Some(other) => {
                 let evidence = serde_json::json!([{ "what": "merged_in_crm", "bits": 12.0 }]).to_string();
                 change.suggest((&other.contact, &link.contact), 1_200, &evidence, now);
+                let detail = serde_json::json!({ "external_id": key.2, "merged_into": into, "candidates": [other.contact] });
+                self.add_task(change, key, "merged_there", Some(&link.contact), &detail).await?;
                 change.suggest((&link.contact, &other.contact), 1_200, &evidence, now);
             }
         }

@@ -10,6 +10,7 @@ mod inbound;
 mod outbound;
 mod setup;
 
+pub use inbound::Followed;
 pub use outbound::Outgoing;
 pub use setup::{Connection, Decision};
 

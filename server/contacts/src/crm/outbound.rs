@@ -35,8 +35,24 @@ impl Contacts {
         };
         let links = crm::linked_to(&mut source, &connector.system, &row.contact).await?;
         let values = self.values_of(&row.contact).await?;
-        let is_known = contact.kind == "person" && contact.stage != "visitor" && !values.is_empty();
+        // Of whom the record was merged away there, no new one is made.
+        let gone = crm::is_merged_away(&mut source, &connector.system, &row.contact).await?;
+        let is_known = contact.kind == "person" && contact.stage != "visitor" && !values.is_empty() && !gone;
         Ok(Some(Outgoing { contact: contact.id, values, links, is_known }))
+    }
+
+    /// Whether a contact still says what both agreed on about its record: then there is nothing to be told, and nobody
+    /// needs to be asked. What changed there is read by itself.
+    ///
+    /// # Errors
+    /// `Internal` when the archive's mapping is none.
+    pub fn is_agreed(&self, connector: &ConnectorRow, outgoing: &Outgoing) -> Result<bool> {
+        let ([link], mapping) = (outgoing.links.as_slice(), Mapping::of(connector)?) else {
+            return Ok(false);
+        };
+        let base = super::inbound::base(link)?;
+        let fates = decide::all(&mapping, &base, &outgoing.values, &base);
+        Ok(link.base.is_some() && fates == decide::Fates::default())
     }
 
     /// What is to be written into a record, by their fields, and the change for what is to be decided by a person.

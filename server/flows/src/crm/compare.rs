@@ -87,6 +87,7 @@ impl Flows {
                     figures.same += 1;
                 } else {
                     figures.differ += 1;
+                    self.take_record(connector, &record).await?;
                     change.tell_crm(&connector.system, &link.contact, self.clock.now());
                 }
             }

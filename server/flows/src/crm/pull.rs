@@ -21,7 +21,7 @@ impl Flows {
         if connector.next_ts > now {
             return Ok(());
         }
-        let mut newest = connector.cursor.clone();
+        let (was, mut newest) = (connector.next_ts, connector.cursor.clone());
         // What was seen is known by its version and costs nothing but its way.
         let mut after = Cursor { ts: (newest.0 - OVERLAP).max(0), id: String::new() };
         for _ in 0..PAGES {
@@ -38,7 +38,7 @@ impl Flows {
             newest = newest.max((next.ts, next.id.clone()));
             after = next;
             let mut change = Change::default();
-            change.crm_read(&connector.system, (newest.0, &newest.1), 0, now);
+            change.crm_read(&connector.system, (newest.0, &newest.1), 0, (was, was));
             self.store.submit(change).await?;
             // A CRM that gives the same page again must not keep us here.
             if !page.more || !moves {
@@ -46,7 +46,7 @@ impl Flows {
             }
         }
         let mut change = Change::default();
-        change.crm_read(&connector.system, (newest.0, &newest.1), 0, now + crm.limits().every);
+        change.crm_read(&connector.system, (newest.0, &newest.1), 0, (was, now + crm.limits().every));
         self.store.submit(change).await.map(|_| ())
     }
 
@@ -64,31 +64,36 @@ impl Flows {
         let next = now + after.unwrap_or(0).clamp(wait(connector.failures), super::LONGEST_WAIT);
         let mut change = Change::default();
         let cursor = (connector.cursor.0, connector.cursor.1.as_str());
-        change.crm_read(&connector.system, cursor, connector.failures + 1, next);
+        change.crm_read(&connector.system, cursor, connector.failures + 1, (connector.next_ts, next));
         self.store.submit(change).await.map(|_| ())
     }
 
     /// Does what follows from a record.
     pub(super) async fn take_record(&self, connector: &ConnectorRow, record: &Record) -> Result<()> {
         for _ in 0..TRIES {
-            let planned = self.contacts.plan_record(connector, record).await;
-            let done = match planned {
-                Ok((change, paused)) => {
-                    if paused {
-                        tracing::error!(
-                            connector.system = %connector.system,
-                            "A record of a CRM changes again and again and is left alone for an hour: another program \
-                             answers its changes. See the connector's tasks."
-                        );
-                    }
-                    if change.is_empty() { Ok(()) } else { self.store.submit(change).await.map(|_| ()) }
-                }
-                Err(error) => Err(error),
+            let followed = match self.contacts.plan_record(connector, record).await {
+                Err(error) if error.is_conflict() => continue,
+                outcome => outcome?,
             };
-            match done {
-                Err(error) if error.is_conflict() => {}
-                outcome => return outcome,
+            if followed.change.is_empty() {
+                return Ok(());
             }
+            let done = self.store.submit(followed.change).await;
+            if followed.paused && done.is_ok() {
+                tracing::error!(
+                    connector.system = %connector.system,
+                    "A record of a CRM changes again and again and is left alone for an hour: another program answers \
+                     its changes. See the connector's tasks."
+                );
+            }
+            match done {
+                Err(error) if error.is_conflict() => continue,
+                outcome => outcome?,
+            };
+            if let Some(contact) = &followed.renamed {
+                self.relabel(contact).await;
+            }
+            return Ok(());
         }
         Err(Error::new(Code::Unavailable, "Many changes concern the same contact at this moment."))
     }

@@ -10,6 +10,8 @@ use serde_json::json;
 
 /// How often a contact is told of before it is given up.
 const TRIES: i64 = 20;
+/// Steps of a round.
+const ROUNDS: usize = 20;
 
 /// What became of telling.
 enum Ended {
@@ -26,6 +28,15 @@ enum Ended {
 impl Flows {
     /// Tells a CRM of contacts that changed.
     pub(super) async fn push(&self, crm: &dyn Crm, connector: &ConnectorRow) -> Result<()> {
+        for _ in 0..ROUNDS {
+            if self.push_some(crm, connector).await? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn push_some(&self, crm: &dyn Crm, connector: &ConnectorRow) -> Result<usize> {
         let due =
             crm::due(&mut self.store.reader(), &connector.system, self.clock.now(), crm.limits().writes)
                 .await?;
@@ -54,7 +65,7 @@ impl Flows {
             }
             self.store.submit(change).await?;
         }
-        Ok(())
+        Ok(due.len())
     }
 
     async fn tell_of(&self, crm: &dyn Crm, connector: &ConnectorRow, row: &OutboxRow) -> Result<Ended> {
@@ -63,6 +74,9 @@ impl Flows {
         };
         if row.hop >= MOST_HOPS {
             return Ok(Ended::Unclear(json!({ "why": "the change goes in a circle", "hop": row.hop })));
+        }
+        if self.contacts.is_agreed(connector, &outgoing)? {
+            return Ok(Ended::Told(Change::default()));
         }
         match self.record_of(crm, connector, &outgoing).await? {
             Found::Record(record) => self.write(crm, connector, row, &outgoing, &record).await,

@@ -174,6 +174,16 @@ pub async fn linked_to<S: Source>(source: &mut S, system: &str, contact: &str) -
     source.all(sql, vec![system.into(), contact.into()]).await?.iter().map(read_linked).collect()
 }
 
+/// Whether a record of a contact was merged away in a CRM.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn is_merged_away<S: Source>(source: &mut S, system: &str, contact: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM contact_link WHERE system = $1 AND merged_into IS NOT NULL AND contact_id IN \
+               (SELECT contact_id FROM contact WHERE contact_id = $2 OR redirect_to = $2) LIMIT 1";
+    Ok(source.first(sql, vec![system.into(), contact.into()]).await?.is_some())
+}
+
 /// Linked records of a CRM after one, by their ids there.
 ///
 /// # Errors
@@ -197,7 +207,7 @@ pub struct TaskRow {
     pub task: Nid,
     /// The CRM.
     pub system: String,
-    /// conflict, please_merge, unclear, paused, given_up.
+    /// conflict, please_merge, merged_there, unclear, paused, given_up.
     pub kind: String,
     /// What it is about.
     pub subject: String,
@@ -331,16 +341,26 @@ impl Change {
         self.run(sql, values);
     }
 
-    /// A CRM was read up to a change, or could not be read.
-    pub fn crm_read(&mut self, system: &str, cursor: (Ms, &str), failures: i64, next_ts: Ms) {
-        let sql = "UPDATE crm_connector SET cursor_ts = $2, cursor_id = $3, failures = $4, next_ts = $5 WHERE system = $1";
-        let values = vec![system.into(), cursor.0.into(), cursor.1.into(), failures.into(), next_ts.into()];
+    /// A CRM was read up to a change, or could not be read. It is read next at the second moment, unless the CRM said
+    /// meanwhile that something changed: then the first one is no longer what stands there.
+    pub fn crm_read(&mut self, system: &str, cursor: (Ms, &str), failures: i64, next: (Ms, Ms)) {
+        let sql = "UPDATE crm_connector SET cursor_ts = $2, cursor_id = $3, failures = $4, \
+                   next_ts = CASE WHEN next_ts = $5 THEN $6 ELSE next_ts END WHERE system = $1";
+        let values = vec![
+            system.into(),
+            cursor.0.into(),
+            cursor.1.into(),
+            failures.into(),
+            next.0.into(),
+            next.1.into(),
+        ];
         self.run(sql, values);
     }
 
-    /// A CRM says that something changed there.
+    /// A CRM says that something changed there: it is read at once, and again if it is being read.
     pub fn crm_nudged(&mut self, system: &str) {
-        self.run("UPDATE crm_connector SET next_ts = 0 WHERE system = $1", vec![system.into()]);
+        let sql = "UPDATE crm_connector SET next_ts = CASE WHEN next_ts <= 0 THEN next_ts - 1 ELSE 0 END WHERE system = $1";
+        self.run(sql, vec![system.into()]);
     }
 
     /// The nightly comparison of a CRM came to a record, or to the end of a day.
@@ -383,9 +403,9 @@ impl Change {
     }
 
     /// A record was merged into another one there.
-    pub fn merged_there(&mut self, key: (&str, &str, &str), into: &str) {
-        let sql = "UPDATE contact_link SET merged_into = $4 WHERE system = $1 AND external_type = $2 AND external_id = $3";
-        self.run(sql, vec![key.0.into(), key.1.into(), key.2.into(), into.into()]);
+    pub fn merged_there(&mut self, key: (&str, &str, &str), into: &str, version: &str) {
+        let sql = "UPDATE contact_link SET merged_into = $4, seen_version = $5 WHERE system = $1 AND external_type = $2 AND external_id = $3";
+        self.run(sql, vec![key.0.into(), key.1.into(), key.2.into(), into.into(), version.into()]);
     }
 
     /// Notes what a person has to decide or do, once.
