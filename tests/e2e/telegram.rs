@@ -310,7 +310,7 @@ async fn the_companys_account_tells_its_window_and_its_state_and_a_link_leads_to
 
     // A link in a letter: who follows it in another Telegram account, with the bot, is on the same card.
     let made =
-        house.anna.post(&format!("/_kontor/contacts/v1/contacts/{contact}/links"), &json!({})).await.ok();
+        house.anna.post(&format!("/_kontor/contacts/v1/contacts/{contact}/links"), &json!({})).await.json;
     let start = json!({ "id": "s1", "box": "oksana2", "type": "start", "text": made["code"] });
     house.telegram.control("inject", &start).await;
     house.telegram.writes("oksana2", "s2", "to znowu ja").await;
