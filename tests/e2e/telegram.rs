@@ -12,6 +12,7 @@ on_each_database!(
     a_customer_on_telegram_and_an_employee_talk,
     whatever_is_killed_nothing_of_telegrams_is_lost_or_doubled,
     a_channel_is_added_tested_paused_and_removed_from_a_terminal,
+    the_companys_account_tells_its_window_and_its_state_and_a_link_leads_to_the_card,
 );
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -274,5 +275,59 @@ impl House {
             assert!(began.elapsed() < PATIENCE, "never: {what}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+}
+
+async fn the_companys_account_tells_its_window_and_its_state_and_a_link_leads_to_the_card(db: Db) {
+    let house = House::open(db).await;
+    let business =
+        json!({ "id": "b1", "box": "oksana", "business": true, "type": "text", "text": "Czy jest?" });
+    house.telegram.control("inject", &business).await;
+    let room = house.room().await;
+    let all = house.admin.get("/_kontor/contacts/v1/conversations?limit=100").await.ok();
+    let talk = all["conversations"][0].clone();
+    let backstage = talk["backstage_room_id"].as_str().expect("a room").to_owned();
+    let contact = talk["contact_id"].as_str().expect("a contact").to_owned();
+    // Before anybody writes: until when an answer arrives.
+    house
+        .until("the window is shown", async || {
+            house.says_backstage(&backstage, "Odpowiedzi dotrą do klienta do").await
+        })
+        .await;
+    let state = |enabled: bool, rights: Value| json!({ "box": "oksana", "business": true, "type": "connection", "enabled": enabled, "rights": rights });
+    house.telegram.control("inject", &state(true, json!({ "can_read_messages": true }))).await;
+    house
+        .until("reading only is told", async || house.says_backstage(&backstage, "tylko do odczytu").await)
+        .await;
+    house.telegram.control("inject", &state(false, Value::Null)).await;
+    house
+        .until("the end is told", async || house.says_backstage(&backstage, "zostało odłączone").await)
+        .await;
+    house.telegram.control("inject", &state(true, json!({ "can_reply": true }))).await;
+    house.until("it works again", async || house.says_backstage(&backstage, "kanał znów działa").await).await;
+    house.says(&room, "t1", "Jest!").await;
+    house.until("the answer arrives", async || house.telegram.sent("oksana").await == ["Jest!"]).await;
+
+    // A link in a letter: who follows it in another Telegram account, with the bot, is on the same card.
+    let made =
+        house.anna.post(&format!("/_kontor/contacts/v1/contacts/{contact}/links"), &json!({})).await.json;
+    let start = json!({ "id": "s1", "box": "oksana2", "type": "start", "text": made["code"] });
+    house.telegram.control("inject", &start).await;
+    house.telegram.writes("oksana2", "s2", "to znowu ja").await;
+    house
+        .until("one card has both", async || {
+            let card = house.admin.get(&format!("/_kontor/contacts/v1/contacts/{contact}")).await;
+            card.json["conversations"].as_array().is_some_and(|talks| talks.len() == 2)
+        })
+        .await;
+}
+
+impl House {
+    /// Whether a backstage room has a notice with these words.
+    async fn says_backstage(&self, room: &str, words: &str) -> bool {
+        let path = format!("/rooms/{}/messages?dir=b&limit=100", enc(room));
+        let answer = self.anna.get(&path).await;
+        let events = answer.json["chunk"].as_array().cloned().unwrap_or_default();
+        events.iter().any(|event| event["content"]["body"].as_str().is_some_and(|body| body.contains(words)))
     }
 }

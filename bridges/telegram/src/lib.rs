@@ -8,6 +8,7 @@ pub mod config;
 
 mod account;
 mod api;
+mod buttons;
 mod content;
 mod entities;
 mod health;

@@ -7,7 +7,7 @@ use crate::intake::{keyboard, present_number};
 use crate::lane::Lane;
 use crate::markup::{Marked, from_html};
 use crate::verdict::{self, Verdict};
-use crate::{Telegram, lock, words};
+use crate::{Telegram, buttons, lock, words};
 use kontor_bridge_kit::{Act, Body, Context, Failure, FileKind, Keep, Outcome, Outgoing, SendError};
 use kontor_model::Language;
 use serde_json::{Value, json};
@@ -73,10 +73,12 @@ pub fn set(params: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// A text as Telegram shows it.
-fn marked(text: &str, html: Option<&str>) -> Marked {
+/// A text as Telegram shows it, and the buttons below it.
+fn marked(text: &str, html: Option<&str>) -> (Marked, Option<Value>) {
     let marked = html.map(from_html).filter(|marked| !marked.text.is_empty() && marked.length() <= LONGEST);
-    marked.unwrap_or_else(|| Marked::plain(text))
+    let mut marked = marked.unwrap_or_else(|| Marked::plain(text));
+    let buttons = buttons::take(&mut marked);
+    (marked, buttons)
 }
 
 /// Whether a text asks for the customer's phone number; gives what the customer is told then.
@@ -94,7 +96,7 @@ pub fn is_echo(act: &Act, told: &Body) -> bool {
     match (act, told) {
         (Act::Text { text, html, .. }, Body::Text { text: told, .. }) => {
             let told = squeezed(told);
-            told == squeezed(&marked(text, html.as_deref()).text) || told == squeezed(text)
+            told == squeezed(&marked(text, html.as_deref()).0.text) || told == squeezed(text)
         }
         (Act::File { file, .. }, Body::File(told)) => {
             let caption = |caption: &Option<String>| squeezed(caption.as_deref().unwrap_or_default());
@@ -183,15 +185,23 @@ impl Telegram {
                 if let Some(asked) = asks_phone(text, outgoing.to.language) {
                     return self.ask_phone(context, outgoing, &asked, way).await;
                 }
-                let mut params = text_params(way, &marked(text, html.as_deref()));
+                let (marked, buttons) = marked(text, html.as_deref());
+                let mut params = text_params(way, &marked);
                 if let Some(reply) = way.reply_parameters(reply_to.as_deref()) {
                     set(&mut params, "reply_parameters", reply);
                 }
-                self.without_keyboard(context, outgoing, way, &mut params).await?;
+                match buttons {
+                    Some(buttons) => set(&mut params, "reply_markup", buttons),
+                    None => self.without_keyboard(context, outgoing, way, &mut params).await?,
+                }
                 ("sendMessage", params)
             }
             Act::Edit { remote, text, html } => {
-                let mut params = text_params(way, &marked(text, html.as_deref()));
+                let (marked, buttons) = marked(text, html.as_deref());
+                let mut params = text_params(way, &marked);
+                if let Some(buttons) = buttons {
+                    set(&mut params, "reply_markup", buttons);
+                }
                 set(&mut params, "message_id", json!(id(remote)));
                 if way.caption {
                     set(&mut params, "caption", json!(text.trim()));

@@ -93,12 +93,25 @@ async fn a_connection_that_ends_or_changes_is_told_and_a_new_one_is_used() {
     world.home.says(&room, "one");
     let said = message(&world, "a", "kanał jest rozłączony").await;
     assert!(said["content"]["body"].as_str().unwrap().contains("odłączony od konta Telegram"), "{said}");
+    let account = format!("business:{OWNER_ID}");
+    let told = async |state: &str| {
+        let is = |report: &serde_json::Value| {
+            report["accounts"][0]["account"] == *account && report["accounts"][0]["state"] == state
+        };
+        world
+            .until("the homeserver is told of the account", || async {
+                world.home.health().iter().any(is).then_some(())
+            })
+            .await;
+    };
+    told("disconnected").await;
     let only_reading = json!({ "can_read_messages": true });
     world.inject(json!({ "box": "a", "type": "connection", "enabled": true, "rights": only_reading })).await;
     world.writes("b", "y", "sync 2").await;
     message(&world, "b", "sync 2").await;
     world.home.says(&room, "two");
     message(&world, "a", "nie ma prawa pisać").await;
+    told("read_only").await;
     // Connected anew, the connection has another id; the conversation stays the same.
     let all = json!({ "can_reply": true, "can_read_messages": true, "can_delete_sent_messages": true });
     world.inject(json!({ "box": "a", "type": "connection", "connection": "bc_new", "rights": all })).await;
@@ -108,6 +121,7 @@ async fn a_connection_that_ends_or_changes_is_told_and_a_new_one_is_used() {
     message(&world, "a", "znowu").await;
     world.home.says(&room, "three");
     world.sent_exactly("a", &["three"]).await;
+    told("connected").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -306,3 +306,32 @@ async fn a_proxys_answer_leaves_the_fate_unknown_and_the_agent_is_asked() {
     assert_eq!(world.rungs("a", &said).pop().as_deref(), Some("uncertain"));
     assert_eq!(world.sent_texts("a").await, ["one"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_employee_writes_buttons_and_the_customer_presses_one() {
+    let world = world(Nature::Bot, false).await;
+    let room = world.opened("a").await;
+    world.home.says(&room, "Czy pasuje jutro?\n[[Tak]] [[Nie]]");
+    let asked = sent(&world, "a", 1).await[0].clone();
+    assert_eq!(asked["text"], "Czy pasuje jutro?");
+    assert_eq!(asked["markup"]["inline_keyboard"][0][0]["text"], "Tak");
+    let of = asked["remote"].as_str().unwrap();
+    world.inject(json!({ "id": "p", "box": "a", "type": "press", "data": "Tak", "of": of })).await;
+    let pressed = message(&world, "a", "[wciśnięto: Tak]").await;
+    assert!(pressed["content"]["m.relates_to"]["m.in_reply_to"]["event_id"].is_string(), "{pressed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_files_of_an_employee_arrive_in_their_order() {
+    let world = world(Nature::Bot, false).await;
+    let room = world.opened("a").await;
+    for name in ["1.png", "2.png", "3.png"] {
+        let mxc = world.home.stores("image/png", b"png");
+        let content =
+            json!({ "msgtype": "m.image", "body": name, "url": mxc, "info": { "mimetype": "image/png" } });
+        world.home.act(&room, "m.room.message", content);
+    }
+    let sent = sent(&world, "a", 3).await;
+    let names: Vec<&str> = sent.iter().filter_map(|sent| sent["name"].as_str()).collect();
+    assert_eq!(names, ["1.png", "2.png", "3.png"]);
+}

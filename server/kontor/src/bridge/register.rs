@@ -122,6 +122,7 @@ impl Admin {
     ///
     /// # Errors
     /// A sentence with what is said.
+    #[cfg(feature = "demo")]
     pub async fn of_page(
         &self,
         origin: &str,

@@ -274,6 +274,11 @@ impl Inner {
                 let mut message = self.base(place, target, item);
                 message["from"] = bot();
                 message["text"] = json!("Wybierz");
+                let known = self.chats.get(&place.key).and_then(|chat| chat.messages.get(&target));
+                if let Some(known) = known {
+                    message["text"] = known["text"].clone();
+                    message["reply_markup"] = known["reply_markup"].clone();
+                }
                 let what = json!({
                     "id": format!("query-{id}"), "from": self.user(&place.name).json(), "message": message,
                     "chat_instance": "-1234", "data": item["data"],
