@@ -20,24 +20,22 @@ async fn claims(channel: &Channel, talk: &Talk, claims: Value) {
     channel.bot.post(&path, &json!({ "claims": claims })).await.ok();
 }
 
-async fn a_customer_who_comes_by_four_ways_and_pays_has_one_card(server: Homeserver) {
-    if is_reference() {
-        return;
-    }
-    let anna = server.register("anna").await;
-    let polish = json!({ "language": "pl" });
-    let website = Channel::open_with(&server, &[&anna], polish.clone()).await;
-    let telegram = Channel::open_with(&server, &[&anna], polish).await;
-    let admin = &website.admin;
-    let (oksana, phone) = (name(), format!("+{}", number()));
-    let email = format!("{}@example.com", word());
+/// Who she is.
+struct Oksana {
+    name: String,
+    phone: String,
+    email: String,
+}
 
+/// She comes by the form, by mail and by Telegram; gives the conversations of the first and the last.
+async fn comes(anna: &Client, website: &Channel, telegram: &Channel, oksana: &Oksana) -> (Talk, Talk) {
+    let Oksana { name, phone, email } = oksana;
     // She fills in the form: a lead with a number and an address, both only claimed.
     let mut form = website.opening(&word());
     form["id_type"] = json!("form");
-    form["profile"]["display_name"] = json!(oksana);
+    form["profile"]["display_name"] = json!(name);
     form["claims"] = json!([
-        { "kind": "name", "value": oksana, "trust": "claimed", "source": "form" },
+        { "kind": "name", "value": name, "trust": "claimed", "source": "form" },
         { "kind": "phone", "value": phone, "trust": "claimed", "source": "form" },
         { "kind": "email", "value": email, "trust": "claimed", "source": "form" },
     ]);
@@ -46,9 +44,9 @@ async fn a_customer_who_comes_by_four_ways_and_pays_has_one_card(server: Homeser
     assert_eq!(list(&card["claims"]).len(), 3, "{card}");
 
     // Next day a mail comes from her address, with her name: hers.
-    let mut mail = arrival("email", "email", &email, Some(&oksana));
+    let mut mail = arrival("email", "email", email, Some(name));
     mail["emails"] = json!([{ "value": email, "proven": true }]);
-    let mail = arrive(admin, &mail).await;
+    let mail = arrive(&website.admin, &mail).await;
     assert_eq!(mail["contact_id"], json!(form.contact), "{mail}");
 
     // She writes in Telegram under a nickname: nothing says who she is, so she is somebody new.
@@ -58,6 +56,22 @@ async fn a_customer_who_comes_by_four_ways_and_pays_has_one_card(server: Homeser
     let chat = telegram.talk_of(&chat).await;
     telegram.say(&chat, "Dzień dobry, czy buty są?").await;
     assert_ne!(chat.contact, form.contact);
+    (form, chat)
+}
+
+async fn a_customer_who_comes_by_four_ways_and_pays_has_one_card(server: Homeserver) {
+    if is_reference() {
+        return;
+    }
+    let anna = server.register("anna").await;
+    let polish = json!({ "language": "pl" });
+    let website = Channel::open_with(&server, &[&anna], polish.clone()).await;
+    let telegram = Channel::open_with(&server, &[&anna], polish).await;
+    let admin = &website.admin;
+    let oksana =
+        Oksana { name: name(), phone: format!("+{}", number()), email: format!("{}@example.com", word()) };
+    let (form, chat) = comes(&anna, &website, &telegram, &oksana).await;
+    let Oksana { name, phone, email } = &oksana;
 
     // She is asked for her number, types one into the chat, and is still not merged by that.
     assert!(said(&anna, &chat, "!popros telefon").await.contains("telefon"));
@@ -74,7 +88,7 @@ async fn a_customer_who_comes_by_four_ways_and_pays_has_one_card(server: Homeser
     // Those who talk with her are told who she may be; one reaction makes both one card.
     let told = eventually("a suggestion", || async { shown(&anna, &chat.backstage).await.pop() }).await;
     let body = text(&told["content"]["body"]);
-    assert!(body.contains(&oksana) && body.contains("ten sam numer"), "{body}");
+    assert!(body.contains(name) && body.contains("ten sam numer"), "{body}");
     react(&anna, &chat.backstage, &text(&told["event_id"]), "✅").await;
     eventually("one card", || async {
         (contact_of(&anna, &chat).await == contact_of(&anna, &form).await).then_some(())
@@ -85,7 +99,7 @@ async fn a_customer_who_comes_by_four_ways_and_pays_has_one_card(server: Homeser
     let shop = Shop::open(admin, "kontor", json!({})).await;
     shop.order(&json!({
         "occurred_at": now(), "order_key": "727", "number": "727", "kind": "paid", "amount_minor": 12_900, "currency": "PLN",
-        "customer": { "email": email, "name": oksana }, "payment": { "method": "BLIK" }, "items": [],
+        "customer": { "email": email, "name": name }, "payment": { "method": "BLIK" }, "items": [],
     }))
     .await;
     telegram.say(&chat, "Zapłaciłam").await;
@@ -98,7 +112,7 @@ async fn a_customer_who_comes_by_four_ways_and_pays_has_one_card(server: Homeser
     let one = contact_of(&anna, &chat).await;
     assert_eq!(facts(&anna, &one, "payment").await.len(), 1);
     let card = said(&anna, &chat, "!karta").await;
-    for part in [oksana.as_str(), &phone, &email, "Wpłacono łącznie: 129,00 PLN"] {
+    for part in [name, phone, email, "Wpłacono łącznie: 129,00 PLN"] {
         assert!(card.contains(part), "{part}: {card}");
     }
 

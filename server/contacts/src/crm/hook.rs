@@ -31,8 +31,8 @@ pub fn is_theirs(connector: &ConnectorRow, signature: &str, body: &[u8], now: Ms
                 return false;
             };
             let seconds: Option<Ms> = at.parse().ok();
-            if !seconds
-                .is_some_and(|seconds| seconds.saturating_mul(1_000).abs_diff(now) <= APART.unsigned_abs())
+            if seconds
+                .is_none_or(|seconds| seconds.saturating_mul(1_000).abs_diff(now) > APART.unsigned_abs())
             {
                 return false;
             }

@@ -11,7 +11,7 @@ use kontor_contacts::lookup::{Candidate, Created, NewContact};
 use kontor_flows::conversation::reader;
 use kontor_store::contacts::lookups;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Adds the routes.
 pub fn routes(api: Api) -> Api {
@@ -29,7 +29,7 @@ pub fn routes(api: Api) -> Api {
 }
 
 /// A contact that was found.
-pub(super) fn candidate(found: &Candidate) -> Value {
+pub(super) fn candidate(found: &Candidate) -> Map<String, Value> {
     let of = |kind: &str| {
         let values = found.keys.iter().filter(|(known, _)| known == kind);
         values.map(|(_, value)| value.clone()).collect::<Vec<String>>()
@@ -38,7 +38,7 @@ pub(super) fn candidate(found: &Candidate) -> Value {
     told.insert("by".to_owned(), found.by.into());
     told.insert("phones".to_owned(), json!(of("phone")));
     told.insert("emails".to_owned(), json!(of("email")));
-    told.into()
+    told
 }
 
 /// The refusal with those who stand in the way.
@@ -62,7 +62,7 @@ async fn look_up(state: State, caller: Caller, Query(typed): Query<Typed>) -> An
     let (change, looked) = state.contacts.look_up(reader(&caller.requester)?, &typed.q).await?;
     // Nobody waits for it to be remembered: it is needed when a contact is made.
     drop(state.store.enqueue(change).await);
-    let candidates: Vec<Value> = looked.candidates.iter().map(candidate).collect();
+    let candidates: Vec<_> = looked.candidates.iter().map(candidate).collect();
     Ok(respond::ok(&json!({ "lookup_id": looked.id, "candidates": candidates })))
 }
 

@@ -141,7 +141,7 @@ async fn suggested(state: State, caller: Caller, Path(id): Path<String>) -> Answ
     let told = found.iter().map(|(found, reasons)| {
         let reasons = reasons.iter().map(|reason| json!({ "what": reason.what, "bits": reason.bits }));
         let mut told = candidate(found);
-        told["evidence"] = reasons.collect();
+        told.insert("evidence".to_owned(), reasons.collect());
         told
     });
     Ok(respond::ok(&json!({ "contact_id": contact, "suggestions": told.collect::<Vec<_>>() })))
