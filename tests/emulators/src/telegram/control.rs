@@ -299,7 +299,8 @@ impl Inner {
         match item["type"].as_str().unwrap_or_default() {
             "text" => message["text"] = item["text"].clone(),
             "start" => {
-                message["text"] = json!(format!("/start {}", item["text"].as_str().unwrap_or_default()))
+                message["text"] = json!(format!("/start {}", item["text"].as_str().unwrap_or_default()));
+                message["entities"] = json!([{ "type": "bot_command", "offset": 0, "length": 6 }]);
             }
             "file" => {
                 let file = item["file"].as_str().unwrap_or_default();
