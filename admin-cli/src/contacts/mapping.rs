@@ -112,7 +112,8 @@ impl Mapping {
     pub fn read(path: &str, language: Language) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| bad_file(language, path, error))?;
         let file: File = serde_json::from_str(&text).map_err(|error| bad_file(language, path, error))?;
-        for field in file.columns.values().filter(|field| !FIELDS.contains(&field.as_str())) {
+        let unknown = file.columns.values().find(|field| !FIELDS.contains(&field.as_str()));
+        if let Some(field) = unknown {
             let known =
                 FIELDS.iter().filter(|field| !field.is_empty()).copied().collect::<Vec<_>>().join(", ");
             let words = [("field", field.as_str()), ("known", known.as_str())];
