@@ -140,6 +140,25 @@ impl Admin {
         if done { Ok(json) } else { Err(format!("{} refuses ({path}): {json}", self.base)) }
     }
 
+    /// Tells something as a system that signs what it says.
+    ///
+    /// # Errors
+    /// A sentence with what is said.
+    #[cfg(feature = "demo")]
+    pub async fn signed(&self, path: &str, signature: &str, body: String) -> Result<(), String> {
+        let request = self.client.post(format!("{}{path}", self.base)).header("kontor-signature", signature);
+        let request = request.header("content-type", "application/json").body(body);
+        let silent =
+            |error: reqwest::Error| format!("{} does not answer: {}.", self.base, error.without_url());
+        let answer = request.send().await.map_err(silent)?;
+        match answer.status().is_success() {
+            true => Ok(()),
+            false => {
+                Err(format!("{} refuses ({path}): {}", self.base, answer.text().await.unwrap_or_default()))
+            }
+        }
+    }
+
     /// Asks for something that must work.
     ///
     /// # Errors

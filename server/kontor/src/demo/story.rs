@@ -5,8 +5,8 @@
 use super::Place;
 use super::furnish::People;
 use crate::bridge::Admin;
-use crate::system::say;
-use kontor_model::Secret;
+use crate::system::{SystemClock, say};
+use kontor_model::{Clock as _, Secret};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -19,6 +19,8 @@ const LOOK: Duration = Duration::from_millis(300);
 /// The customer of the story, as the emulator knows her.
 const OKSANA: &str = "oksana";
 const NAME: &str = "Oksana Petrenko";
+/// The shop, as it is known to Kontor.
+const SHOP: &str = "olcha";
 
 /// Whoever plays it, and where.
 struct Stage<'a> {
@@ -51,7 +53,7 @@ pub async fn tell(place: &Place, people: &People) -> Result<(), String> {
     let talk = stage.telegram_begins().await?;
     stage.phone(&talk).await?;
     stage.one_person(&form, &talk).await?;
-    stage.payment().await?;
+    stage.payment(&talk).await?;
     stage.paid(&talk).await?;
     stage.card(&talk).await?;
     for who in [&stage.anna, &stage.maria] {
@@ -233,32 +235,40 @@ impl Stage<'_> {
     /// Both cards have the same number by now: Kontor suggests that they are one person, and Anna agrees.
     async fn one_person(&self, form: &Talk, talk: &Talk) -> Result<(), String> {
         scene("Kontor compares the two cards");
-        let path = format!("/_kontor/contacts/v1/contacts/{}", form.contact);
-        let other = self.contact_of(talk).await?;
-        if other == self.contact_of(form).await? {
+        if self.contact_of(talk).await? == self.contact_of(form).await? {
             say("    They were one already: she told the same number before.");
             return Ok(());
         }
         let look = async || {
-            let all =
-                self.maria.must(Method::GET, "/_kontor/contacts/v1/suggestions?limit=100", None).await?;
-            let of_both = |one: &&Value| {
-                let told = one.to_string();
-                told.contains(&form.contact) && told.contains(&other)
+            let asks = |event: &&Value| {
+                let body = text(event, "/content/body");
+                body.contains('✅') && body.contains(NAME) && !body.starts_with('!')
             };
-            Ok(list(&all, "/suggestions").find(of_both).cloned())
+            Ok(self.timeline(&talk.backstage).await?.iter().find(asks).cloned())
         };
-        let suggestion = self.until("a suggestion", look).await?;
-        let bits = suggestion.get("bits").and_then(Value::as_f64);
-        let bits = bits.map(|bits| format!(" ({bits:.1} bits)")).unwrap_or_default();
-        say(format!(
-            "    It suggests that they are the same person: same number, same name{bits}. Anna accepts."
-        ));
-        let pair = json!({ "one": form.contact, "other": other });
-        self.anna.must(Method::POST, "/_kontor/contacts/v1/suggestions/accept", Some(&pair)).await?;
+        let asked = self.until("a suggestion", look).await?;
+        say("    It asks Anna in the internal room, where the customer reads nothing:\n");
+        for line in text(&asked, "/content/body").lines() {
+            say(format!("    {line}"));
+        }
+        scene("Anna answers with a reaction: ✅");
+        let path = format!(
+            "/_matrix/client/v3/rooms/{}/send/m.reaction/yes-{}",
+            escaped(&talk.backstage),
+            escaped(&self.turn)
+        );
+        let annotation =
+            json!({ "rel_type": "m.annotation", "event_id": text(&asked, "/event_id"), "key": "✅" });
+        self.anna.must(Method::PUT, &path, Some(&json!({ "m.relates_to": annotation }))).await?;
+        let look = async || {
+            let one = self.contact_of(talk).await? == self.contact_of(form).await?;
+            Ok(one.then_some(()))
+        };
+        self.until("one card", look).await?;
+        let path = format!("/_kontor/contacts/v1/contacts/{}", form.contact);
         let card = self.anna.must(Method::GET, &path, None).await?;
         let count = list(&card, "/conversations").count();
-        say(format!("    One card with {count} conversations. Nothing moved, and it can be undone."));
+        say(format!("    One card with {count} conversations. Nothing moved, and !cofnij takes it back."));
         Ok(())
     }
 
@@ -269,11 +279,43 @@ impl Stage<'_> {
         Ok(text(&card, "/contact_id").to_owned())
     }
 
-    /// The shop tells of the payment. Its door for such news is not there yet: this is its place in the story.
-    async fn payment(&self) -> Result<(), String> {
-        scene(
-            "Oksana pays in the shop (what the shop knows of payments comes to the card in a later version)",
-        );
+    /// The shop tells of the payment, signed; it stands beside the chat.
+    async fn payment(&self, talk: &Talk) -> Result<(), String> {
+        scene("Oksana pays in the shop, and the shop tells Kontor, with its signature");
+        let shops = "/_kontor/admin/v1/shops";
+        let wish = json!({ "id": SHOP, "kind": "kontor", "name": "Sklep Olcha" });
+        let known = self.maria.ask(Method::GET, shops, None, None).await?;
+        let known = list(&known.json, "/shops").any(|shop| text(shop, "/id") == SHOP);
+        // A secret is shown once: when the story was told before, there is another one.
+        let shop = match known {
+            false => self.maria.must(Method::POST, shops, Some(&wish)).await?,
+            true => {
+                self.maria.must(Method::POST, &format!("{shops}/{SHOP}/rotate"), Some(&json!({}))).await?
+            }
+        };
+        let now = SystemClock.now();
+        let number = (now / 1000 % 100_000).to_string();
+        let order = json!({
+            "occurred_at": now, "order_key": number, "number": number, "kind": "paid", "amount_minor": 12_900,
+            "currency": "PLN", "customer": { "phone": "601 234 567", "name": NAME },
+            "payment": { "method": "BLIK" }, "items": [{ "name": "Lampa Sosna", "qty": 1 }],
+        });
+        let body = order.to_string();
+        let signature = kontor_contacts::webhook::signature(text(&shop, "/secret"), now, &body)
+            .map_err(|error| error.message.into_owned())?;
+        self.maria.signed(&format!("/_kontor/shop/v1/{SHOP}"), &signature, body).await?;
+        let look = async || {
+            let paid = |event: &&Value| {
+                text(event, "/content/msgtype") == "m.notice"
+                    && text(event, "/content/body").contains(&number)
+            };
+            let events = self.timeline(&talk.backstage).await?;
+            Ok(events.iter().find(paid).map(|event| text(event, "/content/body").to_owned()))
+        };
+        let told = self.until("the payment beside the chat", look).await?;
+        for line in told.lines() {
+            say(format!("    {line}"));
+        }
         Ok(())
     }
 
