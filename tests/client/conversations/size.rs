@@ -109,6 +109,18 @@ fn computing(pid: u32) -> Duration {
     Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
+/// Thirty purchases of a customer.
+async fn buys(channel: &Channel, anna: &Client, contact: &str) {
+    let shop = Shop::open(&channel.admin, "kontor", json!({})).await;
+    for n in 0..30 {
+        let mut order = order(&n.to_string(), "paid", now(), "someone@example.com");
+        order["customer"] = json!({ "external_id": "1" });
+        shop.order(&order).await;
+    }
+    let link = json!({ "source": shop.id, "order_key": "0", "customer": true });
+    anna.post(&format!("/_kontor/contacts/v1/contacts/{contact}/facts"), &link).await.ok();
+}
+
 #[allow(clippy::print_stdout)] // Figures for docs/PERFORMANCE.md.
 async fn commands_are_answered_quickly_among_many_customers(db: Db) {
     let mut process = Server::start(db);
@@ -127,15 +139,7 @@ async fn commands_are_answered_quickly_among_many_customers(db: Db) {
         anna.text(&talk.backstage, &format!("!task number {n}")).await;
         channel.say(&talk, &format!("I still wait for chair number {n}")).await;
     }
-    let shop = Shop::open(&channel.admin, "kontor", json!({})).await;
-    for n in 0..30 {
-        let mut order = order(&n.to_string(), "paid", now(), "someone@example.com");
-        order["customer"] = json!({ "external_id": "1" });
-        shop.order(&order).await;
-    }
-    let link = json!({ "source": shop.id, "order_key": "0", "customer": true });
-    let path = format!("/_kontor/contacts/v1/contacts/{}/facts", talk.contact);
-    anna.post(&path, &link).await.ok();
+    buys(&channel, &anna, &talk.contact).await;
     let mxc = anna.upload("text/plain", "a.txt", b"a".to_vec()).await;
     anna.send(&talk.room, "m.room.message", &json!({ "msgtype": "m.file", "body": "a.txt", "url": mxc }))
         .await;
