@@ -5,7 +5,7 @@
 
 use crate::keys::name::Name;
 use crate::keys::{Key, Kind, emails, lists, phone, phones};
-use crate::resolve::{Arrival, Facts, Medium, Outcome, Person, Policy, Whose, decide};
+use crate::resolve::{Arrival, Facts, Medium, Outcome, Person, Whose, decide};
 use crate::{Contacts, text, text_or_empty};
 use kontor_model::{Error, Ms, Result};
 use kontor_store::Change;
@@ -198,7 +198,7 @@ impl Contacts {
             resolution::users(&mut source, place, &texts(Kind::Phone), &texts(Kind::Email)).await?;
         let mut facts = holders(arrival, &users);
         facts.people = persons(traits);
-        let mut outcome = decide::decide(arrival, &facts, Policy::Auto);
+        let mut outcome = decide::decide(arrival, &facts, self.policy);
         if !outcome.merges.is_empty()
             && resolution::merges_since(&mut source, self.now() - HOUR).await? >= MOST_MERGES
         {

@@ -37,14 +37,16 @@ mod testdata;
 pub mod told;
 pub mod ulid;
 pub mod view;
+pub mod visitors;
 pub mod webhook;
 pub mod weighing;
 pub mod when;
 pub mod words;
 
+use crate::resolve::Policy;
 use kontor_model::{Clock, Error, Ms, Random, Result};
 use kontor_store::Store;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// The department.
 pub struct Contacts {
@@ -53,17 +55,42 @@ pub struct Contacts {
     pub(crate) random: Arc<dyn Random>,
     /// The company's clock, for moments that people type and read.
     pub calendar: when::Calendar,
+    /// What is decided without a person.
+    pub(crate) policy: Policy,
+    /// Silence after which visitors of whom nothing is known are forgotten; 0 = never.
+    pub(crate) silence: Ms,
+    /// The contact at which the sweep over visitors stands.
+    pub(crate) swept: Mutex<String>,
 }
 
 impl Contacts {
     /// Opens the department.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { store, clock, random, calendar: when::Calendar::default() }
+        Self {
+            store,
+            clock,
+            random,
+            calendar: when::Calendar::default(),
+            policy: Policy::Auto,
+            silence: 0,
+            swept: Mutex::default(),
+        }
     }
 
     /// The same with the company's clock; without, moments are read and shown in UTC.
     pub fn with_calendar(self, calendar: when::Calendar) -> Self {
         Self { calendar, ..self }
+    }
+
+    /// The same with another policy; without, what is sure is attached and merged.
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// The same with a silence, milliseconds, after which visitors of whom nothing is known are forgotten; 0, as
+    /// without, is never.
+    pub fn forgetting_visitors_after(self, silence: Ms) -> Self {
+        Self { silence, ..self }
     }
 
     /// A new id.

@@ -4,6 +4,7 @@
 use crate::Contacts;
 use crate::arrival::{REGION, persons};
 use crate::keys::{Key, emails, phones};
+use crate::resolve::Policy;
 use crate::resolve::score::{Frequencies, Profile, Weight};
 use crate::resolve::suggest::{BLOCK, suggest};
 use kontor_model::Result;
@@ -49,6 +50,9 @@ impl Contacts {
             let Some(profile) = own.get(id) else { continue };
             let tokens = profile.tokens();
             change.set_contact_tokens(id, &tokens.iter().map(String::as_str).collect::<Vec<_>>());
+            if self.policy == Policy::Manual {
+                continue;
+            }
             for (other, weight) in table.found(id, profile, &tokens) {
                 change.suggest((id, other), hundredths(weight.bits), &evidence(&weight), now);
             }

@@ -1,7 +1,8 @@
 //! The configuration, handed to each department in its own words.
 
-use crate::config::{Config, DirectoryShows, PublishRooms};
+use crate::config::{Config, DirectoryShows, Merging, PublishRooms};
 use kontor_contacts::Contacts;
+use kontor_contacts::resolve::Policy;
 use kontor_model::{Clock, Random};
 use kontor_store::Store;
 use ruma::OwnedServerName;
@@ -85,7 +86,13 @@ pub fn contacts(
 ) -> Arc<Contacts> {
     let calendar = kontor_contacts::when::Calendar::of(&config.company.time_zone).unwrap_or_default();
     let contacts = Contacts::new(store.clone(), Arc::clone(clock), Arc::clone(random));
-    Arc::new(contacts.with_calendar(calendar))
+    let policy = match config.company.merging {
+        Merging::Auto => Policy::Auto,
+        Merging::Suggest => Policy::Suggest,
+        Merging::Manual => Policy::Manual,
+    };
+    let silence = i64::from(config.company.anonymous_visitors_days) * 86_400_000;
+    Arc::new(contacts.with_calendar(calendar).with_policy(policy).forgetting_visitors_after(silence))
 }
 
 /// What may be sent later.

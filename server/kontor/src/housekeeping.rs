@@ -37,6 +37,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if Instant::now() >= files {
             files = Instant::now() + FILES;
             note("files", sweep_files(&app).await);
+            note("visitors", app.flows.forget_visitors().await);
             note("previews", sweep_previews(&app).await);
             note("key backups", sweep_backups(&app).await);
             note("facts", app.store.submit_bulk(app.contacts.forget_old_told()).await.map(|_| ()));

@@ -61,6 +61,7 @@ actions! {
     ContactUnmerge = "contact.unmerge",
     ContactApart = "contact.set_apart",
     ContactOverride = "contact.duplicate_override",
+    ContactForget = "contact.forget",
     ContactImport = "contact.import",
     ContactExport = "contact.export",
     ConnectorCreate = "connector.create",

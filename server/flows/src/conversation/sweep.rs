@@ -14,6 +14,8 @@ use std::collections::HashSet;
 const STEP: i64 = 100;
 /// Steps of one round.
 const STEPS: usize = 50;
+/// Steps of one round over visitors.
+const VISITORS: usize = 4;
 /// Before somebody who could not be brought in is tried again; twice as long each time.
 const FIRST_WAIT: Ms = 60_000;
 /// Up to about six days.
@@ -146,6 +148,26 @@ impl Flows {
             }
         }
         Ok(moved)
+    }
+
+    /// Forgets visitors of whom nothing is known and who were silent for long; their rooms lose their names.
+    ///
+    /// # Errors
+    /// `Unavailable` when the archive is gone.
+    pub async fn forget_visitors(&self) -> Result<()> {
+        for _ in 0..VISITORS {
+            let step = self.contacts.forget_visitors().await?;
+            if !step.change.is_empty() {
+                self.store.submit_bulk(step.change).await?;
+            }
+            for contact in &step.renamed {
+                self.relabel(contact).await;
+            }
+            if !step.more {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Opens conversations whose sleep is over.

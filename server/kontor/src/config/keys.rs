@@ -452,6 +452,18 @@ section! {
     }
 }
 
+choice! {
+    /// What is decided about contacts without a person.
+    pub enum Merging {
+        /// What is sure is attached and merged.
+        Auto = "auto",
+        /// Everything is suggested.
+        Suggest = "suggest",
+        /// Nothing is even suggested.
+        Manual = "manual",
+    }
+}
+
 section! {
     /// Conversations with customers.
     pub struct Company {
@@ -468,6 +480,15 @@ section! {
         /// may show the card in a frame. When the list is empty, rooms get no such widget; the card opens
         /// in the browser by its link all the same.
         card_clients: Vec<String> = Vec::new(), example r#"["https://app.element.io"]"#;
+
+        /// What is decided about contacts without a person: with `"auto"` whoever shows the number or address of
+        /// somebody known is that contact, if nothing speaks against it; with `"suggest"` everything is suggested;
+        /// with `"manual"` nothing is even suggested.
+        merging: Merging = Merging::Auto;
+
+        /// After how many days of silence visitors of whom nothing is known (no number, no address, no consent, no
+        /// purchase, no note, no owner) lose what the registry holds of them. 0 = never.
+        anonymous_visitors_days: u32 = 90;
     }
 }
 

@@ -19,5 +19,7 @@ pub use bridge::{BridgeFile, load as load_bridge};
 pub use bridge::{example as bridge_example, reference as bridge_reference};
 pub use check::explain;
 pub use documents::{example, reference};
-pub use keys::{Config, DirectoryShows, Listener, LogFormat, PublishRooms, Serve, SmtpTls, SupportContact};
+pub use keys::{
+    Config, DirectoryShows, Listener, LogFormat, Merging, PublishRooms, Serve, SmtpTls, SupportContact,
+};
 pub use load::load;

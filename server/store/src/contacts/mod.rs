@@ -23,6 +23,7 @@ pub mod sources;
 pub mod suggestions;
 pub mod tags;
 pub mod versions;
+pub mod visitors;
 pub mod webhooks;
 pub mod widgets;
 pub mod windows;

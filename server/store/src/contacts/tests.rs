@@ -7,6 +7,7 @@ use super::identities::{self, ClaimRow, ConsentRow, Key, NewIdentity};
 use super::moves;
 use super::queue::{self, Place, Reader, Wanted};
 use super::versions;
+use super::visitors;
 use super::webhooks::{self, News, WebhookRow};
 use crate::Value;
 use crate::db::Source as _;
@@ -491,6 +492,69 @@ async fn webhooks_hear_of_one_contact_in_order_and_of_others_meanwhile() {
         assert!(due(&mut reader, 150).await.is_empty());
         submit(&store, |change| change.remove_webhook("W1")).await.unwrap();
         assert_eq!(webhooks::all(&mut reader).await.unwrap().len(), 1);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn visitors_are_forgotten_when_nothing_is_known_of_them_and_they_were_silent() {
+    for store in stores().await {
+        house(&store, "team").await;
+        let named = |change: &mut Change, id: &str| {
+            change.set_contact_field(&FieldRow {
+                contact: id.into(),
+                field: "display_name".into(),
+                source: "network".into(),
+                value: "somebody".into(),
+                trust: 1,
+                ts: 5,
+            });
+        };
+        submit(&store, |change| {
+            for id in ["C2", "C3", "C4"] {
+                change.add_contact(&contact(id, "team"));
+            }
+            ["C1", "C2", "C3", "C4"].into_iter().for_each(|id| named(change, id));
+            change.add_claim(
+                "C3",
+                &ClaimRow {
+                    kind: "phone".into(),
+                    key: "+48512342152".into(),
+                    value: "512342152".into(),
+                    trust: 0,
+                    source: "customer".into(),
+                    event_id: None,
+                    since_ts: 5,
+                },
+            );
+            let sql =
+                "INSERT INTO contact_tag (contact_id, tag, since_ts, user_nid) VALUES ('C4', 'vip', 5, 1)";
+            change.run(sql, Vec::new());
+        })
+        .await
+        .unwrap();
+        let mut reader = store.reader();
+        let ids = visitors::next(&mut reader, "", "C9", 9).await.unwrap();
+        assert_eq!(ids, ["C1", "C2", "C3", "C4"]);
+        let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let silent = async |before| {
+            let rows = visitors::silent(&mut store.reader(), &all, before).await.unwrap();
+            rows.into_iter().map(|row| (row.contact, row.talks)).collect::<Vec<_>>()
+        };
+        // The one with a conversation was seen at 5; of the others one has a number, one a tag.
+        assert_eq!(silent(5).await, [("C2".to_owned(), false)]);
+        assert_eq!(silent(6).await, [("C1".to_owned(), true), ("C2".to_owned(), false)]);
+        submit(&store, |change| {
+            change.forget_visitors(&["C1", "C2"], 9);
+            change.remove_contacts(&["C2"]);
+        })
+        .await
+        .unwrap();
+        assert_eq!(silent(6).await, []);
+        assert_eq!(visitors::next(&mut reader, "", "C9", 9).await.unwrap(), ["C1", "C3", "C4"]);
+        assert!(cards::fields(&mut reader, &["C1"]).await.unwrap().is_empty());
+        // What it writes later finds its room.
+        assert_eq!(identities::known(&mut reader, KEY).await.unwrap().unwrap().contact, "C1");
         store.close().await;
     }
 }
