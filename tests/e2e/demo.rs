@@ -176,12 +176,15 @@ async fn the_story_is_told_to_its_end_and_can_be_told_again() {
         "claimed, not proven",
         "writes to the shop's bot in Telegram",
         "proven",
-        "same number, same name",
+        "ten sam numer",
+        "reaction: ✅",
         "One card with 2 conversations",
+        "Wpłynęła płatność: 129,00 PLN",
         "Zapłaciłem",
         "Oksana reads it in Telegram",
         "!karta",
         "Oksana Petrenko",
+        "Wpłacono łącznie: 129,00 PLN",
         "The story is told.",
     ];
     let mut from = 0;

@@ -16,7 +16,10 @@ both_databases!(
     a_conversation_belongs_to_the_contact_that_its_number_shows,
     contacts_that_are_perhaps_one_are_suggested_with_reasons,
 );
-on_each_database!(a_new_person_on_four_channels_at_once_is_one_contact);
+on_each_database!(
+    what_is_decided_without_a_person_is_configured,
+    a_new_person_on_four_channels_at_once_is_one_contact
+);
 
 const ARRIVALS: &str = "/_kontor/contacts/v1/arrivals";
 const SUGGESTIONS: &str = "/_kontor/contacts/v1/suggestions";
@@ -177,4 +180,22 @@ async fn a_new_person_on_four_channels_at_once_is_one_contact(db: Db) {
     });
     let contacts: BTreeSet<Option<String>> = join_all(asks).await.into_iter().collect();
     assert_eq!(contacts.len(), 1, "{contacts:?}");
+}
+
+async fn what_is_decided_without_a_person_is_configured(db: Db) {
+    for (policy, suggested) in [("suggest", true), ("manual", false)] {
+        let process = Server::start_with(db, &[("company.merging", policy.into())]);
+        let server = process.homeserver();
+        let admin = server.register_admin("admin").await;
+        let number = number();
+        let one =
+            whose(&admin, &arrival("whatsapp", "phone", &number, Some("Oksana Petrenko"))).await.unwrap();
+        let mut other = arrival("telegram", "user", &word(), Some("Oksana Petrenko"));
+        other["phones"] = json!([{ "value": format!("+{number}"), "proven": true }]);
+        let other = whose(&admin, &other).await.unwrap();
+        assert_ne!(one, other, "{policy}");
+        while admin.post(&format!("{SUGGESTIONS}/weigh"), &json!({})).await.ok()["more"] == true {}
+        let page = admin.get(SUGGESTIONS).await.ok();
+        assert_eq!(list(&page["suggestions"]).len(), usize::from(suggested), "{policy}: {page}");
+    }
 }
