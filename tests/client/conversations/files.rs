@@ -7,7 +7,7 @@ use harness::{Client, Homeserver, Scratch, both_databases, program};
 use serde_json::json;
 
 use super::resolution::number;
-use super::support::word;
+use super::support::{rare, word};
 use crate::client::support::{is_reference, list, text};
 
 both_databases!(
@@ -83,8 +83,7 @@ async fn found(by: &Client, typed: &str) -> Vec<serde_json::Value> {
 
 /// A surname that nobody else has.
 fn surname() -> String {
-    let letters: String = word().bytes().map(|byte| char::from(b'a' + byte % 26)).collect();
-    format!("Q{letters}")
+    format!("Q{}", rare())
 }
 
 async fn a_file_is_taken_once_however_often_it_is_imported(server: Homeserver) {

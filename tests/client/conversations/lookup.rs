@@ -5,7 +5,7 @@ use harness::{Client, Homeserver, both_databases, enc};
 use serde_json::{Value, json};
 
 use super::resolution::number;
-use super::support::{Channel, word};
+use super::support::{Channel, rare, word};
 use crate::client::support::{is_reference, list, text};
 
 both_databases!(
@@ -17,8 +17,7 @@ both_databases!(
 const CONTACTS: &str = "/_kontor/contacts/v1/contacts";
 
 fn name() -> String {
-    let letters: String = word().bytes().map(|byte| char::from(b'a' + byte % 26)).collect();
-    format!("Wanda Q{letters}")
+    format!("Wanda Q{}", rare())
 }
 
 async fn found(by: &Client, typed: &str) -> Vec<Value> {

@@ -6,7 +6,7 @@ use harness::{Client, Homeserver, both_databases, full_tier};
 use serde_json::{Value, json};
 
 use super::resolution::{arrival, arrive, number, whose};
-use super::support::{Channel, Talk, word};
+use super::support::{Channel, Talk, rare, word};
 use crate::client::support::{Dice, is_reference, list, text};
 
 both_databases!(
@@ -148,7 +148,7 @@ async fn merges_of_a_batch_are_undone_together(server: Homeserver) {
     }
     let admin = server.register_admin("admin").await;
     let (number, batch) = (number(), word());
-    let name = format!("Zofia Q{}", letters());
+    let name = format!("Zofia Q{}", rare());
     let known = whose(&admin, &arrival("whatsapp", "phone", &number, Some(&name))).await;
     let (chat, other) = (word(), word());
     let telegram = whose(&admin, &arrival("telegram", "user", &chat, Some(&name))).await;
@@ -170,10 +170,6 @@ async fn merges_of_a_batch_are_undone_together(server: Homeserver) {
     let mut again = arrival("telegram", "user", &chat, Some(&name));
     again["phones"] = json!([{ "value": format!("+{number}"), "proven": true }]);
     assert_eq!(list(&arrive(&admin, &again).await["merged"]).len(), 0);
-}
-
-fn letters() -> String {
-    word().bytes().map(|byte| char::from(b'a' + byte % 26)).collect()
 }
 
 async fn whatever_is_merged_and_undone_rooms_and_addresses_stay(server: Homeserver) {

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use harness::{Client, Db, Homeserver, Server, both_databases, eventually, full_tier, on_each_database};
 use serde_json::{Value, json};
 
-use super::support::{Channel, word};
+use super::support::{Channel, name, rare, word};
 use crate::client::support::{is_reference, list, text};
 
 both_databases!(
@@ -26,8 +26,8 @@ const SUGGESTIONS: &str = "/_kontor/contacts/v1/suggestions";
 
 /// A mobile number that no other claim of this run uses.
 pub(super) fn number() -> String {
-    let unique: u64 = word().bytes().fold(7, |sum, byte| sum * 31 % 10_000_019 + u64::from(byte));
-    format!("48512{:06}", unique % 1_000_000)
+    let unique = rare().bytes().fold(7, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(byte));
+    format!("4851{:07}", unique % 10_000_000)
 }
 
 pub(super) fn arrival(channel: &str, id_type: &str, id: &str, name: Option<&str>) -> Value {
@@ -132,8 +132,7 @@ async fn contacts_that_are_perhaps_one_are_suggested_with_reasons(server: Homese
         return;
     }
     let admin = server.register_admin("admin").await;
-    let letters = |text: String| text.bytes().map(|byte| char::from(b'a' + byte % 26)).collect::<String>();
-    let name = format!("Z{} Q{}", letters(word()), letters(word()));
+    let name = name();
     let one = whose(&admin, &arrival("telegram", "user", &word(), Some(&name))).await.unwrap();
     let other = whose(&admin, &arrival("viber", "user", &word(), Some(&name))).await.unwrap();
     while admin.post(&format!("{SUGGESTIONS}/weigh"), &json!({})).await.ok()["more"] == true {}

@@ -4,8 +4,8 @@ use harness::{Client, Homeserver, both_databases, eventually};
 use serde_json::{Value, json};
 
 use super::resolution::{arrival, arrive, number};
-use super::suggesting::{name, react, said, shown, weigh};
-use super::support::{Channel, Talk, word};
+use super::suggesting::{react, said, shown, weigh};
+use super::support::{Channel, Talk, name, word};
 use crate::client::facts::shop::{Shop, facts, now};
 use crate::client::support::{is_reference, list, text};
 

@@ -3,8 +3,8 @@
 use harness::{Client, Homeserver, both_databases, enc, eventually};
 use serde_json::{Value, json};
 
-use super::support::{Channel, Talk, word};
-use crate::client::support::{Dice, is_reference, list, text};
+use super::support::{Channel, Talk, name, word};
+use crate::client::support::{is_reference, list, text};
 
 both_databases!(
     a_suggestion_is_shown_once_and_a_reaction_makes_both_one,
@@ -15,16 +15,6 @@ both_databases!(
 
 const CONTACTS: &str = "/_kontor/contacts/v1/contacts";
 const WEIGH: &str = "/_kontor/contacts/v1/suggestions/weigh";
-
-/// A name that nobody else has, nor one like it.
-pub(super) fn name() -> String {
-    let seed = word().bytes().fold(14_695_981_039_346_656_037_u64, |sum, byte| {
-        (sum ^ u64::from(byte)).wrapping_mul(1_099_511_628_211)
-    });
-    let mut dice = Dice::new(seed);
-    let mut word = || (0..9).map(|_| char::from(b'a' + dice.below(26) as u8)).collect::<String>();
-    format!("Z{} Q{}", word(), word())
-}
 
 /// A channel of people who speak Polish.
 async fn open(server: &Homeserver, staff: &[&Client]) -> Channel {

@@ -5,13 +5,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use harness::{Client, Homeserver, Response, enc};
 use serde_json::{Value, json};
 
-use crate::client::support::text;
+use crate::client::support::{Dice, text};
 use crate::client::website::{Reply, Website};
 
 /// A word that no other test uses.
 pub(crate) fn word() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("c{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst))
+}
+
+/// Nine letters that no other test uses, nor any like them.
+pub(crate) fn rare() -> String {
+    let seed = word().bytes().fold(14_695_981_039_346_656_037_u64, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(1_099_511_628_211)
+    });
+    let mut dice = Dice::new(seed);
+    (0..9).map(|_| char::from(b'a' + dice.below(26) as u8)).collect()
+}
+
+/// A name that nobody else has, nor one like it.
+pub(crate) fn name() -> String {
+    format!("Z{} Q{}", rare(), rare())
 }
 
 /// A channel, its bridge, and an administrator.

@@ -23,6 +23,8 @@ const INITIAL: f64 = 3.7;
 /// Bits of a second id in a place where people have one, and what a short form says less than the whole.
 const OTHER_ID: f64 = -10.0;
 const SHORTENED: f64 = 3.5;
+/// Bits of a personal key that both have, at least.
+const SAME_KEY: f64 = 12.0;
 /// More than this nothing rare can say.
 const RAREST: f64 = 11.0;
 
@@ -193,7 +195,12 @@ pub struct Weight {
 /// Weighs two contacts.
 pub fn weigh(a: &Profile, b: &Profile, frequencies: &Frequencies) -> Weight {
     let mut reasons = weigh_names(a, b, frequencies);
-    reasons.extend(weigh_keys(a, b));
+    let keys = weigh_keys(a, b, frequencies);
+    // Whoever has the same number may well have a nickname elsewhere: that says nothing against.
+    if keys.iter().any(|reason| reason.what == What::SameKey) && (is_nickname(a) || is_nickname(b)) {
+        reasons.retain(|reason| reason.what != What::OtherWord);
+    }
+    reasons.extend(keys);
     if two_ids(&a.person, &b.person) {
         reasons.push(Reason { what: What::OtherId, bits: OTHER_ID });
     }
@@ -201,6 +208,11 @@ pub fn weigh(a: &Profile, b: &Profile, frequencies: &Frequencies) -> Weight {
     let bits = prior + reasons.iter().map(|reason| reason.bits).sum::<f64>();
     reasons.sort_by(|x, y| y.bits.abs().total_cmp(&x.bits.abs()));
     Weight { reasons, bits }
+}
+
+/// Whether nothing but single words is known of a name.
+fn is_nickname(profile: &Profile) -> bool {
+    profile.person.names.iter().filter(|name| name.speaks()).all(|name| name.words.len() < 2)
 }
 
 fn sum(reasons: &[Reason]) -> f64 {
@@ -266,12 +278,14 @@ fn weigh_pair(p: &Name, q: &Name, frequencies: &Frequencies, hinted: bool) -> Ve
     reasons
 }
 
-fn weigh_keys(a: &Profile, b: &Profile) -> Vec<Reason> {
+fn weigh_keys(a: &Profile, b: &Profile, frequencies: &Frequencies) -> Vec<Reason> {
+    // The more people there are, the less it is chance that two have the same number.
+    let same = SAME_KEY.max(frequencies.contacts.max(16.0).log2());
     let mut reasons = Vec::new();
     for x in &a.keys {
         for y in &b.keys {
             if x == y && x.nature == Nature::Personal {
-                reasons.push(Reason { what: What::SameKey, bits: 12.0 });
+                reasons.push(Reason { what: What::SameKey, bits: same });
             } else if x == y {
                 reasons.push(Reason { what: What::SameKey, bits: 4.0 });
             } else if alike(x, y) {

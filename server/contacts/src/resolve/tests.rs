@@ -1,8 +1,13 @@
 //! The layers against a stream of 5,000 channel events with known persons, and against what chance may make
 //! of it. Not the figures of this one stream are the aim: halves of its people and other orders must do as well.
 
+use super::Person;
 use super::replay::{Registry, read};
-use super::suggest::{BLOCK, suggest};
+use super::score::{Frequencies, Profile, weigh};
+use super::suggest::{BLOCK, SHOWN, suggest};
+use crate::arrival::REGION;
+use crate::keys::name::Name;
+use crate::keys::phones;
 use crate::testdata::{Row, rows};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -189,5 +194,19 @@ fn the_order_within_an_hour_hardly_matters() {
         let order: Vec<&Row> = shuffled.into_iter().map(|(.., row)| row).collect();
         let run = run(&order, &truth);
         assert!((run.alone.f1() - straight.alone.f1()).abs() <= 0.01, "{run:?} {straight:?}");
+    }
+}
+
+#[test]
+fn a_nickname_with_a_known_number_is_suggested_among_any_number_of_contacts() {
+    let profile = |name: &str| {
+        let person = Person { names: vec![Name::read(name)], ..Person::default() };
+        Profile::new(person, phones("512 342 152", REGION))
+    };
+    for contacts in [100.0, 4_000.0, 1_000_000.0] {
+        let frequencies = Frequencies { contacts, ..Frequencies::default() };
+        let bits = |name: &str| weigh(&profile("Oksana Petrenko"), &profile(name), &frequencies).bits;
+        assert!(bits("kvitka") >= SHOWN, "{contacts}");
+        assert!(bits("Jan Kowalski") < SHOWN, "{contacts}: somebody else's name");
     }
 }

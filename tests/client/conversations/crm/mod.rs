@@ -7,7 +7,7 @@ use harness::{Client, Db, Server, eventually, on_each_database};
 use serde_json::{Value, json};
 
 use super::resolution::number;
-use super::support::word;
+use super::support::rare;
 use crate::client::support::{list, text};
 use stub::Stub;
 
@@ -126,8 +126,7 @@ impl Step {
 
 /// A surname of this test's own.
 fn surname() -> String {
-    let letters: String = word().bytes().map(|byte| char::from(b'a' + byte % 26)).collect();
-    format!("Q{letters}")
+    format!("Q{}", rare())
 }
 
 async fn what_is_made_here_is_there_once_though_the_answer_was_lost(db: Db) {
