@@ -35,7 +35,7 @@ pub async fn silent<S: Source>(source: &mut S, contacts: &[&str], before: Ms) ->
     if contacts.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = "SELECT t.contact_id, CAST(EXISTS (SELECT 1 FROM contact_identity i WHERE i.contact_id = t.contact_id) AS BIGINT) \
+    let sql = "SELECT t.contact_id, CASE WHEN EXISTS (SELECT 1 FROM contact_identity i WHERE i.contact_id = t.contact_id) THEN 1 ELSE 0 END \
                FROM contact t WHERE t.contact_id IN TEXT_SET($1) AND t.stage = 'visitor' AND t.owner_nid IS NULL \
                AND t.redirect_to IS NULL AND t.own IS NULL \
                AND (EXISTS (SELECT 1 FROM contact_field x WHERE x.contact_id = t.contact_id) \
