@@ -50,6 +50,50 @@ const sound = async page => {
   return found.lang;
 };
 
+// What was bought, by whose word and how old that is, with what it is worth; the shop that is silent is marked.
+const purchases = async page => {
+  const section = page.locator('section', { has: page.getByRole('heading', { name: 'Zakupy i płatności' }) });
+  const said = (await section.innerText()).replaceAll('\u00a0', ' ');
+  for (const text of ['Wpłacono łącznie', '1 299,00 PLN', 'Otwarte szanse', '12 500,00 PLN', 'Zamówienia', '727', '731', '4× Krzesło bukowe', 'Płatności', 'BLIK',
+    'InPost', 'Faktury', 'FV/12/2026', 'Szanse', 'D-9', 'koszt 800,00 PLN, marża 499,00 PLN', 'Hurtownia milczy od', 'Skąd: Sklep']) {
+    assert(said.includes(text), `${text} in ${said}`);
+  }
+  assert(!said.includes('Sklep milczy'), 'the other shop speaks');
+  assert.equal(await section.getByRole('link', { name: /InPost/ }).getAttribute('href'), 'https://inpost.example/620012');
+  const tasks = page.locator('section', { has: page.getByRole('heading', { name: 'Do zrobienia' }) });
+  assert((await tasks.innerText()).includes('Wysłać ofertę'), 'tasks');
+};
+// Of three who may be the same person one is, one is not, and of one it must be said whose it is.
+const decide = async page => {
+  const section = page.locator('section', { has: page.getByRole('heading', { name: 'Może to ta sama osoba' }) });
+  const of = contact => section.locator('li', { has: page.locator(`a[href="/_kontor/card/${contact}"]`) });
+  const [same, different, owned] = stage.alike;
+  assert((await of(same).innerText()).includes('ten sam numer lub adres'), await section.innerText());
+  assert((await of(same).innerText()).includes('mocno za'));
+  assert((await of(different).innerText()).includes('przeciw'));
+  assert((await of(owned).innerText()).includes(stage.bob));
+  await picture(page, 'perhaps-pl');
+  await of(same).getByRole('button', { name: 'To ta sama osoba' }).click();
+  await of(same).waitFor({ state: 'detached' });
+  assert(page.url().endsWith('#same'), page.url());
+  const joined = page.locator('#same');
+  assert((await joined.innerText()).includes(stage.anna));
+  await joined.getByRole('button', { name: 'Cofnij' }).click();
+  await joined.getByText('cofnięto').first().waitFor();
+  await picture(page, 'undone-pl');
+  // It was perhaps a slip: the question stands again.
+  await of(same).getByRole('button', { name: 'To ta sama osoba' }).click();
+  await of(same).waitFor({ state: 'detached' });
+  await of(different).getByRole('button', { name: 'To różne osoby' }).click();
+  await of(different).waitFor({ state: 'detached' });
+  await of(owned).getByRole('button', { name: 'To ta sama osoba' }).click();
+  await page.getByRole('alert').waitFor();
+  assert((await page.getByRole('alert').innerText()).includes('Czyj ma być kontakt'));
+  await picture(page, 'owners-pl');
+  await page.getByRole('button', { name: stage.anna, exact: true }).click();
+  await of(owned).waitFor({ state: 'detached' });
+  assert.equal(await page.locator('#same').getByRole('button', { name: 'Cofnij' }).count(), 2);
+};
 // Without scripts, by mouse and by keyboard.
 {
   const page = await visit({ javaScriptEnabled: false });
@@ -60,9 +104,12 @@ const sound = async page => {
   await page.getByRole('button', { name: 'Zaloguj się' }).click();
   await page.getByRole('alert').waitFor();
   await signIn(page);
-  for (const text of ['Customer 4711', 'oksana.kowalska@example.com', 'potwierdzone', 'Dostawa gratis', 'Wysłać ofertę', 'Czeka od', 'marketing email']) {
+  for (const text of [stage.name, 'oksana.kowalska@example.com', 'potwierdzone', 'Dostawa gratis', 'Wysłać ofertę', 'Czeka od', 'marketing email']) {
     assert((await page.locator('main').innerText()).includes(text), text);
   }
+  await purchases(page);
+  await picture(page, 'purchases-pl');
+  await decide(page);
   await page.getByRole('button', { name: 'Biorę' }).click();
   await page.getByRole('combobox', { name: 'Prowadzi', exact: true }).selectOption(stage.bob);
   await page.getByRole('button', { name: 'Przekaż' }).click();

@@ -117,9 +117,22 @@ impl Contacts {
     /// # Errors
     /// `Unavailable` when the database is gone.
     pub async fn own_name(&self, id: &str, language: Language) -> Result<String> {
-        let values = cards::own_names(&mut self.store.reader(), &[id]).await?;
-        let name = chosen(values).into_values().next().map(|field| field.value);
-        Ok(name.unwrap_or_else(|| crate::names::nameless(language, id)))
+        let mut names = self.own_names(&[id], language).await?;
+        Ok(names.remove(id).unwrap_or_else(|| crate::names::nameless(language, id)))
+    }
+
+    /// What contacts are called by themselves, each without those that were merged into it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn own_names(&self, ids: &[&str], language: Language) -> Result<BTreeMap<String, String>> {
+        let values = cards::own_names(&mut self.store.reader(), ids).await?;
+        let name = |id: &&str| {
+            let own = values.iter().filter(|value| value.contact == **id).cloned().collect();
+            let name = chosen(own).into_values().next().map(|field| field.value);
+            ((*id).to_owned(), name.unwrap_or_else(|| crate::names::nameless(language, id)))
+        };
+        Ok(ids.iter().map(name).collect())
     }
 
     /// Cards that the reader may see, after a contact, oldest first.

@@ -8,6 +8,7 @@ use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
+use super::stage;
 use super::support::{Channel, Talk, word};
 use crate::client::support::{is_reference, list, text};
 use crate::client::website::{Reply, Website};
@@ -24,21 +25,21 @@ on_each_database!(
 );
 
 /// A browser without scripts: it keeps a cookie and sends forms.
-struct Browser {
+pub(super) struct Browser {
     http: reqwest::Client,
     base: String,
     cookie: Option<String>,
 }
 
 /// A page as it came.
-struct Page {
-    status: u16,
+pub(super) struct Page {
+    pub status: u16,
     policy: String,
-    html: String,
+    pub html: String,
 }
 
 impl Browser {
-    fn new(server: &Homeserver) -> Self {
+    pub fn new(server: &Homeserver) -> Self {
         let http = reqwest::Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
         Self { http, base: server.base_url().to_owned(), cookie: None }
     }
@@ -63,17 +64,17 @@ impl Browser {
         Page { status: answer.status().as_u16(), policy, html: answer.text().await.unwrap() }
     }
 
-    async fn open(&mut self, path: &str) -> Page {
+    pub async fn open(&mut self, path: &str) -> Page {
         let request = self.http.get(format!("{}/_kontor/card/{path}", self.base));
         self.answer(request).await
     }
 
-    async fn send(&mut self, path: &str, form: &[(&str, &str)]) -> Page {
+    pub async fn send(&mut self, path: &str, form: &[(&str, &str)]) -> Page {
         let request = self.http.post(format!("{}/_kontor/card/{path}", self.base)).form(form);
         self.answer(request).await
     }
 
-    async fn sign_in(&mut self, path: &str, client: &Client) -> Page {
+    pub async fn sign_in(&mut self, path: &str, client: &Client) -> Page {
         let password = client.homeserver().password();
         let form = [("act", "sign_in"), ("user", client.localpart()), ("password", password)];
         self.send(path, &form).await
@@ -81,7 +82,7 @@ impl Browser {
 }
 
 /// The value of the first field of this name.
-fn field(html: &str, name: &str) -> String {
+pub(super) fn field(html: &str, name: &str) -> String {
     let at = html.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{name} in {html}"));
     html[at..].split('"').nth(3).unwrap().to_owned()
 }
@@ -331,12 +332,15 @@ async fn the_card_in_a_browser_and_beside_a_conversation(db: Db) {
     let foreign = Website::open(|_| Reply::status(404)).await;
     let clients = toml::Value::from(vec![site.url("")]);
     let settings = [("company.card_clients", clients), ("company.time_zone", "Europe/Warsaw".into())];
-    let process = Server::start_with(db, &settings);
+    let mut process = Server::start_with(db, &settings);
     let server = process.homeserver();
     let (anna, bob) = (server.register("anna").await, server.register("bob").await);
     let channel = Channel::open(&server, &[&anna, &bob]).await;
-    let talk = channel.talk("4711").await;
+    let alike = stage::alike(&channel, &anna, &bob).await;
+    let talk = channel.talk_of(&stage::called(&channel, stage::NAME)).await;
     set_the_stage(&channel, &talk, &anna, &bob).await;
+    stage::purchases(&channel.admin, &anna, &talk, (&mut process, db)).await;
+    super::suggesting::weigh(&channel.admin).await;
     let card = format!("{}/_kontor/card/{}", server.base_url(), talk.id);
     let widget = anna.state(&talk.backstage, "im.vector.modular.widgets", "dev.kontor.card").await.ok();
     // The address that the room names is the public one, which is another port in tests.
@@ -347,7 +351,8 @@ async fn the_card_in_a_browser_and_beside_a_conversation(db: Db) {
     foreign.say(move |_| Reply::of("text/html", page.clone()));
     let told = json!({
         "card": card, "host": site.url("/"), "foreign": foreign.url("/"), "user": anna.localpart(),
-        "password": server.password(), "bob": bob.user_id(), "contact": talk.contact,
+        "password": server.password(), "anna": anna.user_id(),
+        "bob": bob.user_id(), "contact": talk.contact, "name": stage::NAME, "alike": alike,
     });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/card.mjs");
     let run =
@@ -363,6 +368,7 @@ async fn the_card_in_a_browser_and_beside_a_conversation(db: Db) {
         "{notes:?}"
     );
     assert_eq!(talk.seen_by(&anna).await["assignee"], bob.user_id());
+    stage::joined(&anna, &talk, &alike).await;
 }
 
 /// A contact with something of everything.

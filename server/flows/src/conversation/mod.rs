@@ -9,6 +9,7 @@ mod acts;
 mod asking;
 pub mod channels;
 pub(crate) mod commands;
+mod deciding;
 mod door;
 pub(crate) mod entering;
 mod facts;
@@ -24,6 +25,7 @@ pub mod webhooks;
 pub(crate) mod widget;
 mod windows;
 
+pub use deciding::Decided;
 pub use files::SharedFile;
 pub use notes::Noted;
 pub(crate) use rule::{Kind, is_company_type, kind};

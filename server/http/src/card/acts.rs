@@ -2,7 +2,9 @@
 
 use super::texts::Texts;
 use super::visit::{Guest, Visit};
-use super::{page, show};
+use super::page::Said;
+use super::same::Question;
+use super::{page, same, show};
 use crate::error::Answer;
 use crate::refused;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -39,10 +41,11 @@ pub(super) async fn done(visit: &Visit, headers: &HeaderMap, form: &Form) -> Ans
         _ => {}
     }
     match act(visit, &guest, form).await {
-        Ok(()) if visit.framed => page::card(visit, &guest, None).await,
+        Ok(Some(question)) => page::card(visit, &guest, Said::Ask(question)).await,
+        Ok(None) if visit.framed => page::card(visit, &guest, Said::Nothing).await,
         // The page is asked for again, so that reloading it repeats nothing.
-        Ok(()) => again(visit),
-        Err(error) if is_the_persons(error.code) => page::card(visit, &guest, Some(&error)).await,
+        Ok(None) => again(visit, place(field(form, "act"))),
+        Err(error) if is_the_persons(error.code) => page::card(visit, &guest, Said::Wrong(&error)).await,
         Err(error) => Err(error.into()),
     }
 }
@@ -59,8 +62,16 @@ fn field<'a>(form: &'a Form, name: &str) -> &'a str {
     form.get(name).map_or("", String::as_str).trim()
 }
 
-fn again(visit: &Visit) -> Answer {
-    let to = HeaderValue::from_str(&visit.address()).map_err(Error::internal)?;
+/// Where on the page it is seen what an act did.
+fn place(act: &str) -> &'static str {
+    match act {
+        "same" | "undo" => "#same",
+        _ => "",
+    }
+}
+
+fn again(visit: &Visit, place: &str) -> Answer {
+    let to = HeaderValue::from_str(&format!("{}{place}", visit.address())).map_err(Error::internal)?;
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response())
 }
 
@@ -81,7 +92,7 @@ async fn sign_in(visit: &Visit, form: &Form) -> Answer {
         Ok((change, _, token, life)) => {
             app.store.submit(change).await?;
             app.limits.refund_login(&visit.origin, Some(user));
-            let mut answer = again(visit)?;
+            let mut answer = again(visit, "")?;
             answer.headers_mut().insert(header::SET_COOKIE, visit.cookie(token.expose(), life)?);
             Ok(answer)
         }
@@ -114,7 +125,7 @@ async fn meet(visit: &Visit, form: &Form) -> Answer {
         Ok(requester) => {
             let (change, token, _) = app.identity.new_page_session(&requester);
             app.store.submit(change).await?;
-            page::card(visit, &Guest { requester, token }, None).await
+            page::card(visit, &Guest { requester, token }, Said::Nothing).await
         }
         Err(error) if matches!(error.code, Code::Unavailable | Code::Internal) => Err(error.into()),
         Err(_) => show::greeting(visit, Some(texts.stranger)),
@@ -123,16 +134,32 @@ async fn meet(visit: &Visit, form: &Form) -> Answer {
 
 async fn sign_out(visit: &Visit, guest: &Guest) -> Answer {
     visit.app.store.submit(visit.app.identity.end_page_session(guest.token.expose())).await?;
-    let mut answer = again(visit)?;
+    let mut answer = again(visit, "")?;
     answer.headers_mut().insert(header::SET_COOKIE, visit.cookie("", 0)?);
     Ok(answer)
 }
 
-async fn act(visit: &Visit, guest: &Guest, form: &Form) -> Result<()> {
-    let (flows, by) = (&visit.app.flows, guest.caller(visit));
+/// Does what a form asks for; gives what has to be said before that can be done.
+async fn act(visit: &Visit, guest: &Guest, form: &Form) -> Result<Option<Question>> {
     if guest.requester.suspended {
         return Err(Error::new(Code::UserSuspended, "Your account is suspended."));
     }
+    let (pair, by) = ((field(form, "contact"), field(form, "other")), guest.caller(visit));
+    match field(form, "act") {
+        "same" => {
+            let despite = field(form, "despite") == "1";
+            return same::join(visit, guest, pair, field(form, "owner"), despite).await;
+        }
+        "different" => visit.app.flows.set_contacts_apart(&by, pair).await?,
+        "undo" => visit.app.flows.undo_contact_merge(&by, field(form, "merge")).await?,
+        _ => in_conversation(visit, guest, form).await?,
+    }
+    Ok(None)
+}
+
+/// What forms about one conversation do.
+async fn in_conversation(visit: &Visit, guest: &Guest, form: &Form) -> Result<()> {
+    let (flows, by) = (&visit.app.flows, guest.caller(visit));
     let id = field(form, "conversation");
     let person = |name: &str| Some(field(form, name)).filter(|user| !user.is_empty()).map(ids::user_id);
     let calendar = &visit.app.contacts.calendar;

@@ -7,6 +7,7 @@
 
 mod acts;
 mod page;
+mod same;
 mod show;
 mod texts;
 mod visit;
@@ -19,6 +20,7 @@ use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::routing::get;
 use kontor_model::{Code, Error};
+use page::Said;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +58,7 @@ async fn read(
         return show::greeting(&visit, None);
     }
     match visit.by_cookie(&headers).await {
-        Ok(guest) => page::card(&visit, &guest, None).await,
+        Ok(guest) => page::card(&visit, &guest, Said::Nothing).await,
         Err(error) if matches!(error.code, Code::UnknownToken { .. } | Code::MissingToken) => {
             show::sign_in(&visit, "", None)
         }

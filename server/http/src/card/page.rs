@@ -1,5 +1,6 @@
 //! The card itself, as far as whoever looks may see it.
 
+use super::same::{Joined, Other, Question, Same, same};
 use super::show::{Frame, whole};
 use super::visit::{Guest, Visit};
 use crate::error::Answer;
@@ -123,6 +124,26 @@ struct Page<'a> {
     files: Vec<FileLine>,
     may_read_kept: bool,
     wrong: Option<&'static str>,
+    contact: &'a str,
+    others: Vec<Other>,
+    joined: Vec<JoinedLine>,
+    question: Option<Question>,
+}
+
+/// A merge, with its moments.
+struct JoinedLine {
+    row: Joined,
+    when: Moment,
+    undone: Option<Moment>,
+}
+
+/// What is said above a card.
+pub(super) enum Said<'a> {
+    Nothing,
+    /// What was wrong with a form.
+    Wrong(&'a Error),
+    /// What has to be known before something is done.
+    Ask(Question),
 }
 
 #[derive(Template)]
@@ -180,8 +201,8 @@ async fn find(visit: &Visit, guest: &Guest) -> Result<Found> {
     Ok(Found { view, here })
 }
 
-/// Shows the card; with what was wrong with a form, if something was.
-pub(super) async fn card(visit: &Visit, guest: &Guest, error: Option<&Error>) -> Answer {
+/// Shows the card; with what came of a form, if something is to be said of that.
+pub(super) async fn card(visit: &Visit, guest: &Guest, said: Said<'_>) -> Answer {
     let found = match find(visit, guest).await {
         Ok(found) => found,
         Err(error) if matches!(error.code, Code::NotFound | Code::Forbidden) => return none(visit),
@@ -201,12 +222,17 @@ pub(super) async fn card(visit: &Visit, guest: &Guest, error: Option<&Error>) ->
     };
     let frame = Frame::new(visit);
     let nonce = frame.nonce.clone();
-    let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    let wrong = error.map(|error| frame.texts.refusal(error.code));
+    let (status, wrong, question) = match said {
+        Said::Nothing => (StatusCode::OK, None, None),
+        Said::Wrong(error) => (StatusCode::BAD_REQUEST, Some(frame.texts.refusal(error.code)), None),
+        Said::Ask(question) => (StatusCode::OK, None, Some(question)),
+    };
+    let Same { others, joined } = same(visit, guest, &found.view).await?;
     let page = page(visit, guest, &found, &staff, frame);
     let clock = Clock(&visit.app.contacts.calendar);
     let files = files.into_iter().map(|file| file_line(file, visit.language, &clock)).collect();
-    let page = Page { may_read_kept, wrong, files, ..page };
+    let joined = joined.into_iter().map(|row| joined_line(row, &clock)).collect();
+    let page = Page { may_read_kept, wrong, files, others, joined, question, ..page };
     whole(visit, page.render().map_err(Error::internal)?, &nonce, status)
 }
 
@@ -270,6 +296,10 @@ fn page<'a>(
         files: Vec::new(),
         may_read_kept: false,
         wrong: None,
+        contact: &view.card.contact.id,
+        others: Vec::new(),
+        joined: Vec::new(),
+        question: None,
         frame,
     }
 }
@@ -361,6 +391,10 @@ fn note_line<'a>(note: &'a Note, clock: &Clock<'_>) -> NoteLine<'a> {
     NoteLine { decision: note.row.kind == "decision", when: clock.at(note.row.ts), note }
 }
 
+fn joined_line(row: Joined, clock: &Clock<'_>) -> JoinedLine {
+    JoinedLine { when: clock.at(row.ts), undone: row.undone.map(|ts| clock.at(ts)), row }
+}
+
 fn file_line(file: SharedFile, language: Language, clock: &Clock<'_>) -> FileLine {
     // The name of the customer's user says nothing to people.
     let customer = || words::source(language, "customer").to_owned();
@@ -376,7 +410,7 @@ fn file_line(file: SharedFile, language: Language, clock: &Clock<'_>) -> FileLin
 pub(super) async fn kept(visit: &Visit, guest: &Guest, conversation: &str) -> Answer {
     let versions = match visit.app.flows.taken_back(&guest.caller(visit), conversation).await {
         Ok(versions) => versions,
-        Err(error) if error.code == Code::Forbidden => return card(visit, guest, Some(&error)).await,
+        Err(error) if error.code == Code::Forbidden => return card(visit, guest, Said::Wrong(&error)).await,
         Err(error) if error.code == Code::NotFound => return none(visit),
         Err(error) => return Err(error.into()),
     };
