@@ -27,12 +27,13 @@ pub(super) async fn alike(channel: &Channel, anna: &Client, bob: &Client) -> Vec
     let mut all = Vec::new();
     for (name, phone) in [
         (NAME, Some("+48 601 234 567")),
-        ("Oksana Kowalczyk", Some("+48 601 234 576")),
+        ("Oksana Nowak", Some("+48 601 234 567")),
         ("Oksana M. Kowalska", None),
     ] {
         let mut opening = called(channel, name);
         if let Some(phone) = phone {
-            opening["claims"] = json!([{ "kind": "phone", "value": phone, "trust": "claimed", "source": "form" }]);
+            opening["claims"] =
+                json!([{ "kind": "phone", "value": phone, "trust": "claimed", "source": "form" }]);
         }
         all.push(channel.talk_of(&opening).await.contact);
     }
@@ -44,12 +45,7 @@ pub(super) async fn alike(channel: &Channel, anna: &Client, bob: &Client) -> Vec
 
 /// Lets the contact be anna's, who may know what things cost, and lets two shops tell what was bought; one of them is
 /// silent since.
-pub(super) async fn purchases(
-    admin: &Client,
-    anna: &Client,
-    talk: &Talk,
-    (process, db): (&mut Server, Db),
-) {
+pub(super) async fn purchases(admin: &Client, anna: &Client, talk: &Talk, (process, db): (&mut Server, Db)) {
     let path = format!("/_kontor/contacts/v1/contacts/{}", talk.contact);
     let version = anna.get(&path).await.ok()["version"].to_string();
     anna.patch_if(&path, &version, &json!({ "owner": anna.user_id() })).await.ok();
@@ -90,7 +86,8 @@ pub(super) async fn purchases(
 /// What was clicked holds: two of the three are the customer's now.
 pub(super) async fn joined(client: &Client, talk: &Talk, alike: &[String]) {
     let path = |id: &str| format!("/_kontor/contacts/v1/contacts/{id}/merges");
-    let merges = client.get(&path(&talk.contact)).await.ok()["merges"].as_array().cloned().unwrap_or_default();
+    let merges =
+        client.get(&path(&talk.contact)).await.ok()["merges"].as_array().cloned().unwrap_or_default();
     let standing: Vec<&Value> = merges.iter().filter(|merge| merge["undone_ts"].is_null()).collect();
     assert_eq!(standing.len(), 2, "{merges:?}");
     let apart = client.get(&format!("/_kontor/contacts/v1/contacts/{}/suggestions", alike[1])).await.ok();

@@ -1,9 +1,9 @@
 //! What the forms of a card do: the same acts as in the company API and as by commands.
 
-use super::texts::Texts;
-use super::visit::{Guest, Visit};
 use super::page::Said;
 use super::same::Question;
+use super::texts::Texts;
+use super::visit::{Guest, Visit};
 use super::{page, same, show};
 use crate::error::Answer;
 use crate::refused;

@@ -32,7 +32,7 @@ pub(super) struct Other {
 
 /// A reason, in words.
 pub(super) struct Why {
-    pub what: &'static str,
+    pub what: String,
     pub weight: &'static str,
     pub against: bool,
 }
@@ -95,24 +95,34 @@ fn other((found, reasons): Found, language: Language) -> Other {
         stage: words::stage(language, &card.contact.stage),
         owner: card.contact.owner_id.clone(),
         keys: found.keys.into_iter().take(KEYS).map(|(_, value)| value).collect(),
-        reasons: reasons.iter().map(|reason| why(reason, language)).collect(),
+        reasons: whys(&reasons, language),
         id: card.contact.id.clone(),
     }
 }
 
-/// How much a reason says, in words: bits are for machines.
-fn why(reason: &Reason, language: Language) -> Why {
+/// How much reasons say, in words: bits are for machines. What is there several times, such as words of the name, is
+/// told once.
+fn whys(reasons: &[Reason], language: Language) -> Vec<Why> {
     let texts = Texts::of(language);
-    Why {
-        what: words::reason(language, &reason.what),
-        weight: match reason.bits {
+    let mut told: Vec<(&str, f64, usize)> = Vec::new();
+    for reason in reasons {
+        let what = words::reason(language, &reason.what);
+        match told.iter_mut().find(|(known, ..)| *known == what) {
+            Some(known) => *known = (what, known.1 + reason.bits, known.2 + 1),
+            None => told.push((what, reason.bits, 1)),
+        }
+    }
+    let why = |(what, bits, times): (&str, f64, usize)| Why {
+        what: if times > 1 { format!("{what} ({times}×)") } else { what.to_owned() },
+        weight: match bits {
             bits if bits >= STRONG => texts.strongly_for,
             bits if bits >= 0.0 => texts.speaks_for,
             bits if bits > -STRONG => texts.speaks_against,
             _ => texts.strongly_against,
         },
-        against: reason.bits < 0.0,
-    }
+        against: bits < 0.0,
+    };
+    told.into_iter().map(why).collect()
 }
 
 /// Makes the contact and another one, unless something has to be said before.
@@ -134,4 +144,32 @@ pub(super) async fn join(
         Decided::Apart => Vec::new(),
     };
     Ok(Some(Question { other: pair.1.to_owned(), owners }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_speaks_for_and_against_is_told_once_in_words() {
+        let reason = |what: &str, bits| Reason { what: what.to_owned(), bits };
+        let reasons = [
+            reason("key_same", 12.0),
+            reason("name_same", 3.0),
+            reason("name_same", 2.5),
+            reason("name_differs", -2.0),
+            reason("second_id", -6.0),
+        ];
+        let told = whys(&reasons, Language::Polish);
+        let told: Vec<String> = told.iter().map(|why| format!("{} {}", why.weight, why.what)).collect();
+        assert_eq!(
+            told,
+            [
+                "mocno za ten sam numer lub adres",
+                "mocno za to samo słowo w nazwie (2×)",
+                "przeciw inne słowo w nazwie",
+                "mocno przeciw oba mają konto tam, gdzie ludzie mają jedno",
+            ]
+        );
+    }
 }
