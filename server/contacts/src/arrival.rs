@@ -6,7 +6,7 @@
 use crate::keys::name::Name;
 use crate::keys::{Key, Kind, emails, lists, phone, phones};
 use crate::resolve::{Arrival, Facts, Medium, Outcome, Person, Whose, decide};
-use crate::{Contacts, text, text_or_empty};
+use crate::{Contacts, stage, text, text_or_empty};
 use kontor_model::{Error, Ms, Result};
 use kontor_store::Change;
 use kontor_store::contacts::cards::ContactRow;
@@ -258,6 +258,9 @@ impl Contacts {
         for (key, proven) in arrival.keys().filter(|(key, proven)| !holds(key, *proven)) {
             change.add_claim(contact, &claim(read, key, proven, now));
         }
+        if person.is_some_and(|person| person.visitor) && stage::is_reached(arrival) {
+            change.raise_to_lead(contact, now);
+        }
         change.weigh_contact(contact, now);
     }
 
@@ -377,7 +380,7 @@ impl Contacts {
                 "unknown"
             }
             .to_owned(),
-            stage: "visitor".to_owned(),
+            stage: stage::first(&read.arrival).to_owned(),
             owner: None,
             owner_id: None,
             team: None,
@@ -450,8 +453,9 @@ pub fn persons(traits: Vec<(String, Trait)>) -> BTreeMap<String, Person> {
                 }
             }
             Trait::Place(place, id) => person.places.push((place, id)),
-            Trait::Made(stage, ts) => {
-                person.customer = stage == "customer";
+            Trait::Made(made, ts) => {
+                person.customer = made == stage::CUSTOMER;
+                person.visitor = made == stage::VISITOR;
                 person.since = ts;
             }
             Trait::Other(other) => person.others.push(other),

@@ -213,6 +213,9 @@ impl Contacts {
                 Some(value) => typed.push((field.to_owned(), value)),
             }
         }
+        if patch.stage.is_some() {
+            change.stage_by_hand(&row.id, now);
+        }
         self.note_by_hand(&mut change, &row.id, &typed, now);
         if let Some(reason) = &patch.override_reason {
             let reason = text(reason, "override_reason", LONGEST)?;

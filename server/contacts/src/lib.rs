@@ -32,6 +32,7 @@ pub mod quality;
 pub mod resolve;
 pub mod shop;
 pub mod sorting;
+pub mod stage;
 #[cfg(test)]
 mod testdata;
 pub mod told;

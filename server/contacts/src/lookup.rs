@@ -323,7 +323,10 @@ impl Contacts {
                 });
             }
             match field.as_str() {
-                "phone" | "email" => change.add_claim(id, &by_hand(field, value, now)),
+                "phone" | "email" => {
+                    change.add_claim(id, &by_hand(field, value, now));
+                    change.raise_to_lead(id, now);
+                }
                 "display_name" => {
                     change.add_contact_name(id, value);
                     change.add_contact_tokens(id, Name::read(value).full_words());

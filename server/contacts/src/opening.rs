@@ -1,11 +1,12 @@
 //! Opening a conversation: what a bridge tells of a customer, checked, and the rows of a new contact.
 
 use crate::arrival::{self, Known, Read};
+use crate::card::STAGES;
 use crate::claim::{self, Claim, Trust};
 use crate::keys::Kind;
 use crate::news::News;
 use crate::resolve::{Outcome, Whose};
-use crate::{Contacts, text, text_or_empty};
+use crate::{Contacts, stage, text, text_or_empty};
 use kontor_model::{Error, Language, Ms, Nid, Result};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
@@ -13,6 +14,7 @@ use kontor_store::contacts::cards::{self, ContactRow, FieldRow};
 use kontor_store::contacts::channels::ChannelRow;
 use kontor_store::contacts::conversations::NewConversation;
 use kontor_store::contacts::identities::{ClaimRow, Key, NewIdentity};
+use kontor_store::contacts::queue::Reader;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -122,6 +124,8 @@ pub struct Found {
     pub contact: String,
     /// Whether it is to be made.
     pub is_new: bool,
+    /// How near it is.
+    pub stage: &'static str,
     read: Read,
     outcome: Outcome,
     known: Known,
@@ -193,7 +197,7 @@ impl Contacts {
         let nid = self.store.nid().await?;
         let contact = parts.found.contact.as_str();
         if parts.found.is_new {
-            change.add_contact(&made(checked, channel, contact, now));
+            change.add_contact(&made(checked, channel, parts.found, now));
         }
         self.plan_resolution(change, parts.found, now).await?;
         checked.note(change, contact, now);
@@ -214,6 +218,9 @@ impl Contacts {
         }
         if let Some(link) = &parts.found.link {
             change.use_contact_link(link);
+            if stage::is_reached(&parts.found.read.arrival) {
+                change.raise_to_lead(contact, now);
+            }
         }
         let audit = Audit::done(Action::ConversationOpen, actor, now).on("conversation", parts.conversation);
         change.audit(self.store.nid().await?, audit);
@@ -242,13 +249,19 @@ impl Contacts {
         if !matches!(outcome.whose, Whose::Known(_))
             && let Some((link, contact)) = self.linked(&checked.opening.claims).await?
         {
-            return Ok(Found { contact, is_new: false, read, outcome, known, link: Some(link) });
+            let stage = self.stage_of(&contact).await?;
+            return Ok(Found { contact, is_new: false, stage, read, outcome, known, link: Some(link) });
         }
         let (contact, is_new) = match &outcome.whose {
             Whose::Known(contact) => (contact.clone(), false),
             Whose::New | Whose::Open(_) => (self.new_id(), true),
         };
-        Ok(Found { contact, is_new, read, outcome, known, link: None })
+        let stage = match known.facts.people.get(&contact) {
+            Some(person) if person.customer => stage::CUSTOMER,
+            Some(person) if !person.visitor => stage::LEAD,
+            _ => stage::first(&read.arrival),
+        };
+        Ok(Found { contact, is_new, stage, read, outcome, known, link: None })
     }
 
     /// Adds what a new address says of its contact, and the merges that follow.
@@ -270,6 +283,22 @@ impl Contacts {
         Ok(told.is_none_or(|told| told.value != *name))
     }
 
+    /// Whether a visitor who is known left a number or an address.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn is_reached_now(&self, checked: &Checked, contact: &str) -> Result<bool> {
+        Ok(stage::reach(&checked.claims) && self.stage_of(contact).await? == stage::VISITOR)
+    }
+
+    /// How near a contact is; a visitor when it is not there.
+    async fn stage_of(&self, contact: &str) -> Result<&'static str> {
+        let everything = Reader { user: 0, admin: true };
+        let row = cards::by_id(&mut self.store.reader(), everything, contact).await?;
+        let known = |row: &ContactRow| STAGES.into_iter().find(|stage| *stage == row.stage);
+        Ok(row.as_ref().and_then(known).unwrap_or(stage::VISITOR))
+    }
+
     /// Plans to note what a bridge tells anew of a customer who is known.
     ///
     /// # Errors
@@ -286,6 +315,9 @@ impl Contacts {
         if !checked.claims.is_empty() {
             change.weigh_contact(contact, now);
         }
+        if stage::reach(&checked.claims) {
+            change.raise_to_lead(contact, now);
+        }
         Ok(change)
     }
 
@@ -298,6 +330,9 @@ impl Contacts {
         let rows = claim::check(claims, now)?;
         let mut change = Change::default();
         claim::note(&mut change, contact, &rows);
+        if stage::reach(&rows) {
+            change.raise_to_lead(contact, now);
+        }
         // What was typed in a chat is weighed, and merges nothing by itself.
         change.weigh_contact(contact, now);
         change.touch_contact(contact, now);
@@ -308,12 +343,12 @@ impl Contacts {
     }
 }
 
-fn made(checked: &Checked, channel: &ChannelRow, contact: &str, now: Ms) -> ContactRow {
+fn made(checked: &Checked, channel: &ChannelRow, found: &Found, now: Ms) -> ContactRow {
     ContactRow {
-        id: contact.to_owned(),
+        id: found.contact.clone(),
         redirect_to: None,
         kind: if checked.shown_name().is_some() { "person" } else { "unknown" }.to_owned(),
-        stage: "visitor".to_owned(),
+        stage: found.stage.to_owned(),
         owner: None,
         owner_id: None,
         team: Some(channel.id.clone()),

@@ -51,6 +51,7 @@ struct Plan<'a> {
     language: Language,
     company: Person,
     contact: String,
+    stage: &'static str,
     conversation: String,
     now: Ms,
 }
@@ -103,7 +104,8 @@ impl Flows {
     async fn known_conversation(&self, checked: &Checked, channel: &ChannelRow) -> Result<Option<Opened>> {
         let known = identities::known(&mut self.store.reader(), checked.key()).await?;
         let Some(known) = known else { return Ok(None) };
-        let renamed = self.contacts.is_renamed(checked, &known.contact).await?;
+        let renamed = self.contacts.is_renamed(checked, &known.contact).await?
+            || self.contacts.is_reached_now(checked, &known.contact).await?;
         let change = self.contacts.plan_return(checked, known.identity, &known.contact).await?;
         self.store.submit(change).await?;
         if renamed {
@@ -138,6 +140,7 @@ impl Flows {
                 user_id: company.user_id.clone(),
             },
             contact: found.contact.clone(),
+            stage: found.stage,
             conversation: self.contacts.new_id(),
             now,
         };
@@ -284,7 +287,7 @@ impl Flows {
             power_levels: powers(&version, &plan.company.user_id, staff)?,
             initial_state: self.initial_state(plan, kind)?,
             name: Some(plan.name(kind)),
-            topic: Some(names::topic("visitor", plan.language, &self.card_link(&plan.contact))),
+            topic: Some(names::topic(plan.stage, plan.language, &self.card_link(&plan.contact))),
             invitees: Vec::new(),
             is_direct: false,
             // Rooms of one maker that are made just alike at one moment would be one.

@@ -59,7 +59,9 @@ CREATE TABLE contact (
     created_ts BIGINT NOT NULL,
     updated_ts BIGINT NOT NULL,
     -- How it stood before others were merged into it, JSON; NULL = none are.
-    own TEXT
+    own TEXT,
+    -- When a person said last how near it is; NULL = nobody did.
+    staged_ts BIGINT
 );
 
 -- Every value that was ever given for a field, one for each source; which one is shown is decided when

@@ -7,3 +7,4 @@ mod companies;
 mod intake;
 mod paid;
 pub(crate) mod shop;
+mod stage;

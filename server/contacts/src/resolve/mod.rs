@@ -72,6 +72,8 @@ pub struct Person {
     pub places: Vec<(String, String)>,
     /// Whether it is a customer by now: such contacts are merged by people only.
     pub customer: bool,
+    /// Whether it is no more than a visitor yet.
+    pub visitor: bool,
     /// Contacts that somebody said are others.
     pub others: Vec<String>,
     /// When it was made.

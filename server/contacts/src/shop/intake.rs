@@ -3,7 +3,7 @@
 use super::signature::{self, refused};
 use super::whose::{case_keys, customer_of};
 use super::{Customer, Fact, Read, Told, generic, is_news, shopify, woocommerce};
-use crate::Contacts;
+use crate::{Contacts, stage};
 use kontor_model::{Error, Ms, Nid, Result};
 use kontor_store::Change;
 use kontor_store::contacts::facts::{self, CaseRow, FactRow};
@@ -44,6 +44,8 @@ pub struct Taken {
     pub change: Change,
     /// The system's id of the case.
     pub case: String,
+    /// Whether a payment was told.
+    pub paid: bool,
 }
 
 impl Contacts {
@@ -88,7 +90,7 @@ impl Contacts {
         }
         change.hear_source(&row.id, now);
         self.plan_told(&mut change, &row.id, &told).await?;
-        Ok(Some(Taken { change, case: told.case }))
+        Ok(Some(Taken { change, paid: stage::is_paid(&told), case: told.case }))
     }
 
     /// Looks once more whose a case is that is nobody's, after it was written: a contact may have got its address in
@@ -103,6 +105,7 @@ impl Contacts {
         Ok(owner.map(|owner| {
             let mut change = Change::default();
             change.give_case(&row, &owner.contact, owner.rule);
+            change.raise_to_customer(&owner.contact, self.now());
             change
         }))
     }
@@ -134,6 +137,11 @@ impl Contacts {
             customer_id: told.customer.external_id.clone(),
             as_of: told.as_of,
         });
+        let contact = match (&owner, &known) {
+            (Some(owner), _) => Some(owner.contact.clone()),
+            (None, Some(row)) => row.contact.clone(),
+            (None, None) => None,
+        };
         match owner {
             Some(_) => change.drop_case_keys(system, &told.case),
             None if !decided => {
@@ -146,6 +154,9 @@ impl Contacts {
         for fact in &told.facts {
             let nid = self.store.nid().await?;
             change.note_fact(&row(nid, system, told, fact, now)?);
+        }
+        if let (Some(contact), true) = (contact, stage::is_paid(told)) {
+            change.raise_to_customer(&contact, now);
         }
         Ok(())
     }

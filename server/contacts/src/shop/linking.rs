@@ -72,6 +72,7 @@ impl Contacts {
         if let (true, Some(customer)) = (link.customer, &row.customer_id) {
             change.link_customer(&row.source, customer, &contact);
         }
+        change.raise_to_customer(&contact, self.now());
         change.touch_contact(&contact, self.now());
         self.audit_link(&mut change, Action::FactLink, &row, &contact, actor).await?;
         Ok(change)

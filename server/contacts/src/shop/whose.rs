@@ -120,6 +120,7 @@ impl Contacts {
             let customer = customer_of(row);
             if let Some(owner) = self.whose_case(&row.source, &row.key, &customer).await? {
                 change.give_case(row, &owner.contact, owner.rule);
+                change.raise_to_customer(&owner.contact, self.now());
                 given += 1;
             }
         }

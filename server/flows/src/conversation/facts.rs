@@ -46,15 +46,20 @@ impl Flows {
         Ok(())
     }
 
-    /// Looks once more whose a case is that was just written, and tells those in its conversations.
+    /// Looks once more whose a case is that was just written, and tells those in its conversations; `paid`: a payment
+    /// was told, by which somebody may be a customer now.
     ///
     /// # Errors
     /// `Unavailable` when the archive is gone.
-    pub async fn settle_case(&self, source: &str, case: &str) -> Result<()> {
+    pub async fn settle_case(&self, source: &str, case: &str, paid: bool) -> Result<()> {
         if let Some(change) = self.contacts.look_again(source, case).await? {
             self.store.submit(change).await?;
         }
-        self.tell_facts().await
+        self.tell_facts().await?;
+        if paid && let Some(contact) = facts::payer(&mut self.store.reader(), source, case).await? {
+            self.relabel(&contact).await;
+        }
+        Ok(())
     }
 
     /// Tells one conversation of a fact, once; a room that refuses is passed over.

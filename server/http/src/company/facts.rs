@@ -59,11 +59,11 @@ async fn take_in(
         // Guessing is slow.
         state.limits.spend_anonymous(&state, &origin)?;
     }
-    if let Some(case) = done? {
+    if let Some((case, paid)) = done? {
         // Whoever tells does not wait for those who hear of it; what fails is told by the timer.
         let flows = state.flows.clone();
         tokio::spawn(async move {
-            if let Err(error) = flows.settle_case(&source, &case).await {
+            if let Err(error) = flows.settle_case(&source, &case, paid).await {
                 tracing::warn!(error.cause = ?error, "Those backstage are told of payments later.");
             }
         });
@@ -71,13 +71,13 @@ async fn take_in(
     Ok(respond::ok(&json!({ "ok": true })))
 }
 
-/// Takes a call in; gives the case that it told something new of.
+/// Takes a call in; gives the case that it told something new of, and whether that is a payment.
 async fn taken(
     state: &State,
     source: &str,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Option<String>, Error> {
+) -> Result<Option<(String, bool)>, Error> {
     let row = state.contacts.caller(source).await?;
     let [signature, delivery, topic] =
         fields(&row.kind).map(|name| headers.get(name).and_then(|value| value.to_str().ok()));
@@ -88,7 +88,7 @@ async fn taken(
         match state.store.submit(taken.change).await {
             // The same was told at the same moment.
             Err(error) if error.is_conflict() => {}
-            outcome => return outcome.map(|_| Some(taken.case)),
+            outcome => return outcome.map(|_| Some((taken.case, taken.paid))),
         }
     }
     Err(Error::new(Code::Unavailable, "This could not be written now. Tell it again."))

@@ -74,6 +74,9 @@ async fn link(state: State, caller: Caller, Path(id): Path<String>, Body(body): 
     if let Err(error) = state.flows.tell_facts().await {
         tracing::warn!(error.cause = ?error, "Those backstage are told of payments later.");
     }
+    // By a payment somebody may be a customer now, which the rooms say.
+    let contact = state.contacts.now_of(reader(&caller.requester)?, &id).await?;
+    state.flows.relabel(&contact).await;
     Ok(respond::empty())
 }
 

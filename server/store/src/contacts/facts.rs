@@ -223,6 +223,16 @@ pub async fn case<S: Source>(source: &mut S, system: &str, key: &str) -> Result<
     source.first(sql, vec![system.into(), key.into()]).await?.as_ref().map(read_case).transpose()
 }
 
+/// Whose a case is, after all merges.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn payer<S: Source>(source: &mut S, system: &str, key: &str) -> Result<Option<String>> {
+    let sql = "SELECT coalesce(t.redirect_to, t.contact_id) FROM fact_case c JOIN contact t ON t.contact_id = c.contact_id \
+               WHERE c.source_id = $1 AND c.case_key = $2";
+    source.first(sql, vec![system.into(), key.into()]).await?.map(|row| row.text(0)).transpose()
+}
+
 /// Cases that are nobody's, after a number, oldest first.
 ///
 /// # Errors
