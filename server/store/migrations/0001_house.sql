@@ -45,3 +45,5 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_ts ON audit (ts);
 CREATE INDEX audit_action ON audit (action, ts);
+-- Who had a conversation when.
+CREATE INDEX audit_assignment ON audit (target, ts) WHERE action = 'conversation.assign';

@@ -11,6 +11,7 @@ mod gaps;
 mod kept;
 mod lookup;
 mod merging;
+mod mixed;
 mod opening;
 mod page;
 mod past;

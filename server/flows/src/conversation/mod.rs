@@ -14,6 +14,7 @@ mod door;
 pub(crate) mod entering;
 mod facts;
 mod files;
+mod happened;
 mod merging;
 mod notes;
 mod quality;
@@ -27,6 +28,7 @@ mod windows;
 
 pub use deciding::Decided;
 pub use files::SharedFile;
+pub use happened::{Happened, Kinds, Place, What};
 pub use notes::Noted;
 pub(crate) use rule::{Kind, is_company_type, kind};
 pub use timeline::{Passed, Past, place};

@@ -61,32 +61,31 @@ impl Side<'_> {
 }
 
 /// The rooms as one reader may see them, in one moment.
-struct Sides<'a> {
+pub(super) struct Sides<'a> {
     flows: &'a Flows,
     by: &'a Requester,
-    snapshot: Snapshot<'a>,
+    pub snapshot: Snapshot<'a>,
     ignored: HashSet<String>,
     rooms: HashMap<Nid, Side<'a>>,
     now: i64,
 }
 
 impl Flows {
-    /// What was said with and about a contact, before a place; `files`: only files.
+    /// Files that were sent with and about a contact, before a place.
     ///
     /// # Errors
     /// `NotFound` for what the reader may not see; `UnknownToken` when the session ended.
-    pub async fn contact_past(
+    pub async fn contact_files(
         &self,
         by: &Requester,
         contact: &str,
-        files: bool,
         before: Option<i64>,
         limit: usize,
     ) -> Result<Past> {
         let contact = self.contacts.now_of(reader(by)?, contact).await?;
         let rows = conversations::of_contact(&mut self.store.reader(), &contact).await?;
         let mut sides = self.sides(by, &rows).await?;
-        let mut past = sides.page(&filter(files), before, limit.clamp(1, MOST)).await?;
+        let mut past = sides.page(&filter(true), before, limit.clamp(1, MOST), |_| true).await?;
         sides.explain(&mut past.items).await?;
         Ok(past)
     }
@@ -138,7 +137,11 @@ impl Flows {
         Ok(passed.take(limit).collect())
     }
 
-    async fn sides<'a>(&'a self, by: &'a Requester, rows: &'a [ConversationRow]) -> Result<Sides<'a>> {
+    pub(super) async fn sides<'a>(
+        &'a self,
+        by: &'a Requester,
+        rows: &'a [ConversationRow],
+    ) -> Result<Sides<'a>> {
         let mut snapshot = self.store.snapshot().await?;
         let guard = sessions::guard(&mut snapshot, by.session, by.user).await?;
         kontor_identity::sessions::stands(&guard, by)?;
@@ -162,7 +165,7 @@ impl Flows {
 }
 
 /// What is told of rooms.
-fn filter(files: bool) -> EventFilter {
+pub(super) fn filter(files: bool) -> EventFilter {
     EventFilter {
         types: Some(vec!["m.room.message".to_owned(), "m.sticker".to_owned()]),
         contains_url: files.then_some(true),
@@ -170,7 +173,7 @@ fn filter(files: bool) -> EventFilter {
     }
 }
 
-impl Sides<'_> {
+impl<'a> Sides<'a> {
     fn viewer<'v>(&'v self, side: &'v Side<'_>) -> Viewer<'v> {
         Viewer {
             reader: self.by.user,
@@ -181,8 +184,21 @@ impl Sides<'_> {
         }
     }
 
-    /// The newest events before a place. What edits another event is told with that one.
-    async fn page(&mut self, filter: &EventFilter, before: Option<i64>, limit: usize) -> Result<Past> {
+    /// The conversations whose backstage room is read.
+    pub(super) fn backstage_of(&self) -> Vec<&'a str> {
+        let backstage = self.rooms.values().filter(|side| side.backstage);
+        backstage.map(|side| side.row.id.as_str()).collect()
+    }
+
+    /// The newest events before a place, of those that `shows` lets through. What edits another event is told with that
+    /// one.
+    pub(super) async fn page(
+        &mut self,
+        filter: &EventFilter,
+        before: Option<i64>,
+        limit: usize,
+        shows: impl Fn(Nid) -> bool,
+    ) -> Result<Past> {
         let mut past = Past::default();
         let (mut until, mut scanned) = (before.map_or(i64::MAX, |before| before.saturating_sub(1)), 0);
         while scanned < SCAN {
@@ -202,7 +218,7 @@ impl Sides<'_> {
                 until = row.ord.unwrap_or(until).saturating_sub(1);
                 let Some(side) = self.rooms.get(&row.room) else { continue };
                 let edits = row.relates_to.as_ref().is_some_and(|(_, how)| how == "m.replace");
-                if edits || !admits(filter, &row) {
+                if edits || !admits(filter, &row) || !shows(row.event) {
                     continue;
                 }
                 let Some(event) = self.viewer(side).see(row) else { continue };
@@ -227,7 +243,7 @@ impl Sides<'_> {
     }
 
     /// Tells with events what redacted them and what relates to them.
-    async fn explain(&mut self, items: &mut [Passed]) -> Result<()> {
+    pub(super) async fn explain(&mut self, items: &mut [Passed]) -> Result<()> {
         let wanted: Vec<Nid> = items.iter().filter_map(|item| item.event.row().redacted_by).collect();
         let asker = Asker { user: self.by.user, device: self.by.device_id.as_str() };
         let rows = events::by_nids(&mut self.snapshot, asker, &wanted).await?;

@@ -274,6 +274,20 @@ pub async fn of_cases<S: Source>(source: &mut S, reader: Reader, cases: &[Nid]) 
     source.all(sql, values).await?.iter().map(read).collect()
 }
 
+/// Facts by their numeric ids.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn by_nids<S: Source>(source: &mut S, reader: Reader, facts: &[Nid]) -> Result<Vec<FactRow>> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM fact f JOIN fact_case c ON c.case_nid = f.case_nid WHERE f.fact_nid IN ID_SET($1)"
+    );
+    let values = vec![id_set(facts.iter().copied()), reader.admin.into(), reader.user.into()];
+    source.all(sql, values).await?.iter().map(read).collect()
+}
+
 /// Whose a system's customer number is: as people said, else as the contacts hold it that were proven to; each as the
 /// contact of a family that it stands with, and the family's.
 ///

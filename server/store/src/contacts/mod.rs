@@ -23,6 +23,7 @@ pub mod sources;
 pub mod stages;
 pub mod suggestions;
 pub mod tags;
+pub mod timeline;
 pub mod versions;
 pub mod visitors;
 pub mod webhooks;

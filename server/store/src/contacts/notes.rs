@@ -6,7 +6,7 @@ use super::queue::Reader;
 use crate::Change;
 use crate::db::Source;
 use crate::table::Table;
-use crate::value::Row;
+use crate::value::{Row, id_set};
 use kontor_model::{Ms, Nid, Result};
 
 /// A note or a decision.
@@ -87,7 +87,7 @@ macro_rules! tasks {
     ($from:literal, $($rest:tt)*) => {
         concat!(
             "SELECT e.event_id, q.conversation_id, r.room_id, t.contact_id, q.number, a.text, e.origin_ts, b.ct, \
-             w.text, q.due_ts, q.done_ts, d.text FROM ", $from,
+             w.text, q.due_ts, q.done_ts, d.text, q.event_nid FROM ", $from,
             " JOIN event e ON e.event_nid = q.event_nid JOIN event_body b ON b.event_nid = q.event_nid \
              JOIN room r ON r.room_nid = v.backstage_nid JOIN name a ON a.nid = q.author_nid \
              LEFT JOIN name w ON w.nid = q.assignee_nid LEFT JOIN name d ON d.nid = q.done_by_nid \
@@ -143,6 +143,22 @@ pub async fn one<S: Source>(source: &mut S, conversation: &str, number: i64) -> 
         "WHERE q.conversation_id = $1 AND q.number = $2 AND e.redacted_by_nid IS NULL"
     );
     source.first(sql, vec![conversation.into(), number.into()]).await?.as_ref().map(task).transpose()
+}
+
+/// Tasks by the numeric ids of their events.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn tasks_of_events<S: Source>(source: &mut S, events: &[Nid]) -> Result<Vec<(Nid, TaskRow)>> {
+    // By the event's room: tasks are found by their conversations.
+    let sql = tasks!(
+        "event x JOIN conversation v ON v.backstage_nid = x.room_nid \
+         JOIN contact_identity i ON i.identity_nid = v.identity_nid \
+         JOIN conversation_task q ON q.conversation_id = v.conversation_id AND q.event_nid = x.event_nid",
+        "WHERE x.event_nid IN ID_SET($1) AND x.redacted_by_nid IS NULL"
+    );
+    let rows = source.all(sql, vec![id_set(events.iter().copied())]).await?;
+    rows.iter().map(|row| Ok((row.int(12)?, task(row)?))).collect()
 }
 
 /// What somebody is yet to do, by when it is due, as far as the reader may see it.
