@@ -68,7 +68,7 @@ async fn the_card_is_told_backstage_in_the_language_of_its_word_and_as_html(serv
     let told = ask(&anna, &talk, "!karta").await;
     let body = text(&told["body"]);
     for part in [
-        "Ola <b>\"Nowak\"</b> · Shop · gość",
+        "Ola <b>\"Nowak\"</b> · Shop · zainteresowany",
         &format!("E-mail: {customer}@Example.com (tylko podane)"),
         "Status: otwarta",
         "Prowadzi: nikt",
