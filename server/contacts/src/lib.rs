@@ -31,7 +31,9 @@ pub mod proposal;
 pub mod quality;
 pub mod resolve;
 pub mod shop;
+mod signature;
 pub mod sorting;
+pub mod split;
 pub mod stage;
 #[cfg(test)]
 mod testdata;

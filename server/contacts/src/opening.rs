@@ -13,7 +13,7 @@ use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::contacts::cards::{self, ContactRow, FieldRow};
 use kontor_store::contacts::channels::ChannelRow;
 use kontor_store::contacts::conversations::NewConversation;
-use kontor_store::contacts::identities::{ClaimRow, Key, NewIdentity};
+use kontor_store::contacts::identities::{ClaimRow, Key, KnownRow, NewIdentity};
 use kontor_store::contacts::queue::Reader;
 use serde::Deserialize;
 use serde_json::Value;
@@ -102,7 +102,7 @@ impl Checked {
         arrival::read((channel, account, id_type, external_id), self.shown_name(), &said)
     }
 
-    fn note(&self, change: &mut Change, contact: &str, now: Ms) {
+    fn note(&self, change: &mut Change, contact: &str, conversation: &str, now: Ms) {
         for (field, value) in &self.fields {
             change.set_contact_field(&FieldRow {
                 contact: contact.to_owned(),
@@ -113,7 +113,7 @@ impl Checked {
                 ts: now,
             });
         }
-        claim::note(change, contact, &self.claims);
+        claim::note(change, contact, conversation, &self.claims);
     }
 }
 
@@ -199,8 +199,8 @@ impl Contacts {
         if parts.found.is_new {
             change.add_contact(&made(checked, channel, parts.found, now));
         }
+        checked.note(change, contact, parts.conversation, now);
         self.plan_resolution(change, parts.found, now).await?;
-        checked.note(change, contact, now);
         let identity = NewIdentity { identity: nid, key: checked.key(), contact, ghost: parts.ghost, now };
         change.add_identity(identity);
         change.open_conversation(NewConversation {
@@ -303,11 +303,11 @@ impl Contacts {
     ///
     /// # Errors
     /// `Unavailable` when the database is gone.
-    pub async fn plan_return(&self, checked: &Checked, identity: Nid, contact: &str) -> Result<Change> {
-        let now = self.now();
+    pub async fn plan_return(&self, checked: &Checked, known: &KnownRow) -> Result<Change> {
+        let (now, contact) = (self.now(), known.contact.as_str());
         let mut change = Change::default();
-        change.see_identity(identity, now);
-        checked.note(&mut change, contact, now);
+        change.see_identity(known.identity, now);
+        checked.note(&mut change, contact, &known.conversation, now);
         let read = checked.read();
         if let Some(shown) = &read.shown {
             change.add_contact_name(contact, shown);
@@ -329,7 +329,7 @@ impl Contacts {
         let now = self.now();
         let rows = claim::check(claims, now)?;
         let mut change = Change::default();
-        claim::note(&mut change, contact, &rows);
+        claim::note(&mut change, contact, conversation, &rows);
         if stage::reach(&rows) {
             change.raise_to_lead(contact, now);
         }

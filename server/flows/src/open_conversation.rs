@@ -106,7 +106,7 @@ impl Flows {
         let Some(known) = known else { return Ok(None) };
         let renamed = self.contacts.is_renamed(checked, &known.contact).await?
             || self.contacts.is_reached_now(checked, &known.contact).await?;
-        let change = self.contacts.plan_return(checked, known.identity, &known.contact).await?;
+        let change = self.contacts.plan_return(checked, &known).await?;
         self.store.submit(change).await?;
         if renamed {
             self.relabel(&known.contact).await;

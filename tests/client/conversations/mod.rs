@@ -21,6 +21,7 @@ mod replay;
 mod resolution;
 mod same;
 pub(crate) mod size;
+mod splitting;
 mod stage;
 mod story;
 mod suggesting;

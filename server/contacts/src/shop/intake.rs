@@ -1,8 +1,8 @@
 //! Taking in what a system tells: proven, read, and written once.
 
-use super::signature::{self, refused};
 use super::whose::{case_keys, customer_of};
 use super::{Customer, Fact, Read, Told, generic, is_news, shopify, woocommerce};
+use crate::signature::{self, refused};
 use crate::{Contacts, stage};
 use kontor_model::{Error, Ms, Nid, Result};
 use kontor_store::Change;

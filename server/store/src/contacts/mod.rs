@@ -20,6 +20,7 @@ pub mod quality;
 pub mod queue;
 pub mod resolution;
 pub mod sources;
+pub mod splits;
 pub mod stages;
 pub mod suggestions;
 pub mod tags;
