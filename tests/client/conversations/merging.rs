@@ -196,7 +196,7 @@ async fn whatever_is_merged_and_undone_rooms_and_addresses_stay(server: Homeserv
                 drop(channel.admin.post(UNDO, &asked).await);
             }
             2 => {
-                for stage in ["lead", "visitor"] {
+                for stage in ["customer", "lead"] {
                     let answer = channel.admin.get(&path(one)).await.ok();
                     let now = text(&answer["contact_id"]);
                     let version = answer["version"].to_string();

@@ -83,6 +83,54 @@ macro_rules! of {
     };
 }
 
+const NEWEST: &str = concat!(
+    members!(),
+    "SELECT ts, what, nid FROM (",
+    of!(
+        "1",
+        "f.happened_ts",
+        "f.fact_nid",
+        "m JOIN fact_case c ON c.contact_id = m.contact_id JOIN fact f ON f.case_nid = c.case_nid \
+         WHERE f.kind IN TEXT_SET($2)"
+    ),
+    " UNION ALL ",
+    of!(
+        "2",
+        "q.done_ts",
+        "q.event_nid",
+        "conversation_task q JOIN event e ON e.event_nid = q.event_nid WHERE 'task_done' IN TEXT_SET($2) \
+         AND q.conversation_id IN TEXT_SET($6) AND q.done_ts IS NOT NULL AND e.redacted_by_nid IS NULL"
+    ),
+    " UNION ALL ",
+    of!(
+        "3",
+        "g.ts",
+        "g.merge_nid",
+        "contact_merge g WHERE 'merge' IN TEXT_SET($2) AND g.merge_nid IN (SELECT x.merge_nid FROM m \
+         JOIN contact_merge x ON x.from_id = m.contact_id UNION SELECT x.merge_nid FROM m \
+         JOIN contact_merge x ON x.into_id = m.contact_id)"
+    ),
+    " UNION ALL ",
+    of!(
+        "4",
+        "g.undone_ts",
+        "g.merge_nid",
+        "contact_merge g WHERE 'merge_undone' IN TEXT_SET($2) AND g.undone_ts IS NOT NULL \
+         AND g.merge_nid IN (SELECT x.merge_nid FROM m JOIN contact_merge x ON x.from_id = m.contact_id \
+         UNION SELECT x.merge_nid FROM m JOIN contact_merge x ON x.into_id = m.contact_id)"
+    ),
+    " UNION ALL ",
+    of!(
+        "5",
+        "a.ts",
+        "a.audit_nid",
+        "m JOIN contact_identity i ON i.contact_id = m.contact_id JOIN conversation v ON v.identity_nid = i.identity_nid \
+         JOIN audit a ON a.target = v.conversation_id AND a.action = 'conversation.assign' AND a.outcome = 'success' \
+         WHERE 'assignment' IN TEXT_SET($2)"
+    ),
+    ") w ORDER BY ts DESC, what DESC, nid DESC LIMIT $7"
+);
+
 /// What happened last, the newest first.
 ///
 /// # Errors
@@ -91,53 +139,6 @@ pub async fn newest<S: Source>(source: &mut S, wanted: Wanted<'_>) -> Result<Vec
     if wanted.kinds.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = concat!(
-        members!(),
-        "SELECT ts, what, nid FROM (",
-        of!(
-            "1",
-            "f.happened_ts",
-            "f.fact_nid",
-            "m JOIN fact_case c ON c.contact_id = m.contact_id JOIN fact f ON f.case_nid = c.case_nid \
-             WHERE f.kind IN TEXT_SET($2)"
-        ),
-        " UNION ALL ",
-        of!(
-            "2",
-            "q.done_ts",
-            "q.event_nid",
-            "conversation_task q JOIN event e ON e.event_nid = q.event_nid WHERE 'task_done' IN TEXT_SET($2) \
-             AND q.conversation_id IN TEXT_SET($6) AND q.done_ts IS NOT NULL AND e.redacted_by_nid IS NULL"
-        ),
-        " UNION ALL ",
-        of!(
-            "3",
-            "g.ts",
-            "g.merge_nid",
-            "contact_merge g WHERE 'merge' IN TEXT_SET($2) AND g.merge_nid IN (SELECT x.merge_nid FROM m \
-             JOIN contact_merge x ON x.from_id = m.contact_id UNION SELECT x.merge_nid FROM m \
-             JOIN contact_merge x ON x.into_id = m.contact_id)"
-        ),
-        " UNION ALL ",
-        of!(
-            "4",
-            "g.undone_ts",
-            "g.merge_nid",
-            "contact_merge g WHERE 'merge_undone' IN TEXT_SET($2) AND g.undone_ts IS NOT NULL \
-             AND g.merge_nid IN (SELECT x.merge_nid FROM m JOIN contact_merge x ON x.from_id = m.contact_id \
-             UNION SELECT x.merge_nid FROM m JOIN contact_merge x ON x.into_id = m.contact_id)"
-        ),
-        " UNION ALL ",
-        of!(
-            "5",
-            "a.ts",
-            "a.audit_nid",
-            "m JOIN contact_identity i ON i.contact_id = m.contact_id JOIN conversation v ON v.identity_nid = i.identity_nid \
-             JOIN audit a ON a.target = v.conversation_id AND a.action = 'conversation.assign' AND a.outcome = 'success' \
-             WHERE 'assignment' IN TEXT_SET($2)"
-        ),
-        ") w ORDER BY ts DESC, what DESC, nid DESC LIMIT $7"
-    );
     let values: Vec<Value> = vec![
         text_set([wanted.contact]),
         text_set(wanted.kinds),
@@ -148,7 +149,7 @@ pub async fn newest<S: Source>(source: &mut S, wanted: Wanted<'_>) -> Result<Vec
         wanted.limit.into(),
     ];
     let read = |row: &Row| Ok(Moment { ts: row.int(0)?, what: row.int(1)?, nid: row.int(2)? });
-    source.all(sql, values).await?.iter().map(read).collect()
+    source.all(NEWEST, values).await?.iter().map(read).collect()
 }
 
 /// A merge, with who undid it.
