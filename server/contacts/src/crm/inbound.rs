@@ -170,6 +170,7 @@ impl Contacts {
                     source: system.to_owned(),
                     event_id: None,
                     since_ts: now,
+                    until_ts: None,
                     conversation: None,
                 },
             ),
