@@ -236,6 +236,15 @@ async fn a_channel_is_added_tested_paused_and_removed_from_a_terminal(db: Db) {
         (vec!["in 1".to_owned()], 0)
     );
     assert!(kontorctl(&house, &["channel", "list"]).unwrap().contains("paused"));
+    let figures = house.figures().await;
+    for line in [
+        r#"kontor_channel_state{channel="telegram",state="paused"} 1"#,
+        r#"kontor_channel_state{channel="telegram",state="connected"} 0"#,
+        r#"kontor_channel_backlog_items{channel="telegram"}"#,
+        r#"kontor_channel_dead_letters{channel="telegram"} 0"#,
+    ] {
+        assert!(figures.contains(line), "{line}: {figures}");
+    }
     kontorctl(&house, &["channel", "resume", "telegram"]).unwrap();
     house.shown_exactly(&room, &["in 1", "in 2", "in 3"].map(str::to_owned)).await;
     house.until("the answer arrives", async || house.telegram.sent("oksana").await == ["out 2"]).await;
@@ -268,6 +277,13 @@ async fn a_channel_is_added_tested_paused_and_removed_from_a_terminal(db: Db) {
 }
 
 impl House {
+    /// The server's figures, as Prometheus reads them.
+    async fn figures(&self) -> String {
+        let home = self.server.homeserver();
+        let answer = home.http().get(format!("{}/metrics", home.base_url())).send().await.expect("figures");
+        answer.text().await.expect("a text")
+    }
+
     /// Waits until something is so.
     pub async fn until(&self, what: &str, so: impl AsyncFn() -> bool) {
         let began = Instant::now();

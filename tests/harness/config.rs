@@ -22,7 +22,7 @@ pub(crate) const SERVER_NAME: &str = "localhost";
 /// Secret for shared-secret registration on servers under test.
 pub(crate) const SHARED_SECRET: &str = "tests-only-registration-secret";
 
-const SERVES: [&str; 5] = ["client", "media", "admin", "company", "health"];
+const SERVES: [&str; 6] = ["client", "media", "admin", "company", "health", "metrics"];
 
 /// The text of a configuration file.
 pub(crate) fn render(folder: &Path, bind: SocketAddr, database_url: &str, settings: &[Setting]) -> String {
