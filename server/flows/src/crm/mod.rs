@@ -6,6 +6,7 @@
 mod compare;
 mod pull;
 mod push;
+mod timeline;
 
 use crate::Flows;
 use futures_util::future::BoxFuture;
@@ -160,6 +161,7 @@ impl Flows {
                 let Some(speaks) = crms.get(connector.kind.as_str()) else { continue };
                 self.pull(&**speaks, connector).await?;
                 self.push(&**speaks, connector).await?;
+                self.tell_acts(&**speaks, connector).await?;
                 self.compare(&**speaks, connector).await?;
             }
             Ok(())
