@@ -89,6 +89,10 @@ impl Flows {
                     figures.same += 1;
                 } else {
                     figures.differ += 1;
+                    // A change can have left no trace: then the record is looked at as if it had not been seen.
+                    let mut unseen = Change::default();
+                    unseen.forget_seen(&connector.system, &link.external_id);
+                    self.store.submit(unseen).await?;
                     self.take_record(connector, &record).await?;
                     change.tell_crm(&connector.system, &link.contact, self.clock.now());
                 }

@@ -52,7 +52,7 @@ fn shown(row: &ConnectorRow) -> Value {
     let mapping = Mapping::of(row).ok();
     json!({
         "system": row.system, "kind": row.kind, "url": row.url, "mapping": mapping, "read_up_to_ts": row.cursor.0,
-        "failures": row.failures, "next_ts": row.next_ts, "waiting": row.waiting, "tasks": row.tasks,
+        "failures": row.failures, "next_ts": row.next_ts, "compared_day_ts": row.compared_day * 86_400_000, "waiting": row.waiting, "tasks": row.tasks,
     })
 }
 

@@ -421,6 +421,12 @@ impl Change {
         self.run(sql, vec![key.0.into(), key.1.into(), key.2.into()]);
     }
 
+    /// A linked record is as if it had not been seen.
+    pub fn forget_seen(&mut self, system: &str, external_id: &str) {
+        let sql = "UPDATE contact_link SET seen_version = NULL WHERE system = $1 AND external_id = $2";
+        self.run(sql, vec![system.into(), external_id.into()]);
+    }
+
     /// A record is left alone no longer, though it changed again and again; it is as if it had not been seen.
     pub fn leave_alone_no_more(&mut self, system: &str, external_id: &str) {
         let sql = "UPDATE contact_link SET changes = 0, paused_ts = NULL, seen_version = NULL WHERE system = $1 AND external_id = $2";
