@@ -123,6 +123,12 @@ impl Cleaner {
     }
 }
 
+/// The text that [`escape`] made HTML of.
+pub fn unescape(html: &str) -> String {
+    let text = html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
+    text.replace("&amp;", "&")
+}
+
 /// Text as HTML.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -92,11 +92,6 @@ struct Builder {
     breaks: usize,
 }
 
-fn unescape(text: &str) -> String {
-    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
-    text.replace("&amp;", "&")
-}
-
 impl Builder {
     fn push(&mut self, c: char) {
         self.out.push(c);
@@ -119,7 +114,7 @@ impl Builder {
 
     fn text(&mut self, raw: &str) {
         let in_pre = self.open.iter().any(|open| open.tag == "pre");
-        for c in unescape(raw).chars() {
+        for c in html::unescape(raw).chars() {
             if !in_pre && matches!(c, ' ' | '\n' | '\t' | '\r') {
                 self.space = true;
                 continue;
@@ -154,7 +149,7 @@ impl Builder {
         }
         self.breaks = self.breaks.max(breaks(name));
         let href = rest.split_once("href=\"").and_then(|(_, rest)| rest.split_once('"'));
-        let href = href.map(|(href, _)| unescape(href));
+        let href = href.map(|(href, _)| html::unescape(href));
         if name == "li" {
             self.bullet();
         }

@@ -41,11 +41,6 @@ struct Builder {
     count: usize,
 }
 
-fn unescape(text: &str) -> String {
-    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
-    text.replace("&amp;", "&")
-}
-
 impl Builder {
     fn add(&mut self, value: Value) {
         self.count += 1;
@@ -58,7 +53,7 @@ impl Builder {
 
     fn text(&mut self, raw: &str) {
         if !raw.is_empty() {
-            self.add(Value::String(unescape(raw)));
+            self.add(Value::String(html::unescape(raw)));
         }
     }
 
@@ -71,7 +66,7 @@ impl Builder {
             return self.add(Value::String("\n".to_owned()));
         }
         let href = rest.split_once("href=\"").and_then(|(_, rest)| rest.split_once('"'));
-        let href = href.map(|(href, _)| unescape(href));
+        let href = href.map(|(href, _)| html::unescape(href));
         self.stack.push(Open { tag: name.to_owned(), href, contents: Vec::new() });
     }
 

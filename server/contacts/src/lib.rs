@@ -31,6 +31,7 @@ pub mod proposal;
 pub mod quality;
 pub mod resolve;
 pub mod shop;
+mod signature;
 pub mod sorting;
 #[cfg(test)]
 mod testdata;

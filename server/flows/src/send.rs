@@ -81,7 +81,7 @@ impl Flows {
             {
                 return Ok(sent);
             }
-            if let Err(error) = self.check_annotation(by, kind, &annotation).await {
+            if let Err(error) = self.check_annotation(by, room_id, kind, &annotation).await {
                 // The same request, sent twice at once, may have given it just now.
                 let sent = match &txn {
                     Some(txn) => self.already_sent(txn).await?,
@@ -115,9 +115,15 @@ impl Flows {
         id.map(|id| OwnedEventId::try_from(id).map_err(Error::internal)).transpose()
     }
 
-    async fn check_annotation(&self, by: &Caller<'_>, kind: &str, new: &Annotation) -> Result<()> {
-        let user = by.requester.user;
-        let others = redaction::annotations(&mut self.store.reader(), &new.target, kind, user).await?;
+    async fn check_annotation(
+        &self,
+        by: &Caller<'_>,
+        room_id: &RoomId,
+        kind: &str,
+        new: &Annotation,
+    ) -> Result<()> {
+        let (user, mut reader) = (by.requester.user, self.store.reader());
+        let others = redaction::annotations(&mut reader, room_id.as_str(), &new.target, kind, user).await?;
         let same = |content: &Vec<u8>| {
             let content = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
             serde_json::from_slice(content)

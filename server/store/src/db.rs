@@ -3,6 +3,7 @@
 use crate::dialect::Dialect;
 use crate::log::Log;
 use crate::names::Names;
+use crate::readers::{Moment, Readers};
 use crate::rooms::cache::Memory;
 use crate::search::Search;
 use crate::value::{Cells, Row, Value, arguments, packing, unpack};
@@ -10,7 +11,7 @@ use crate::writer::{self, Queue};
 use crate::{Change, Committed, Receipt, migrate};
 use kontor_model::{Code, Error, Ms, Nid, Result};
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, Transaction};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -50,7 +51,7 @@ pub struct Store {
 
 struct Inner {
     dialect: Dialect,
-    readers: AnyPool,
+    readers: Readers,
     queue: Queue,
     log: Arc<Log>,
     names: Names,
@@ -139,14 +140,16 @@ impl Store {
         };
         let writers = pool(&url, dialect, 2).await?;
         migrate::run(&writers, dialect).await?;
-        let readers = pool(&url, dialect, options.readers.max(1)).await?;
-        let newest = newest(&readers).await?;
+        let count = options.readers.max(1);
+        // One more than readers have, for the watcher.
+        let readers = Readers::new(pool(&url, dialect, count + 1).await?, count as usize);
+        let newest = newest(readers.pool()).await?;
         let log = Arc::new(Log::new(newest));
         let names = Names::new(writers.clone());
         let process = names.reserve().await?;
         let queue = writer::start(writers.clone(), dialect, Arc::clone(&log), process);
         if dialect == Dialect::Postgres {
-            crate::log::watch(Arc::downgrade(&log), readers.clone(), url);
+            crate::log::watch(Arc::downgrade(&log), readers.pool().clone(), url);
         }
         let statements = Statements::default();
         let search = Search::of(&options.url, dialect);
@@ -296,8 +299,8 @@ impl Store {
     /// `Unavailable` when the database is gone.
     pub async fn snapshot(&self) -> Result<Snapshot<'_>> {
         let begin = self.inner.dialect.begin_read();
-        let tx = self.inner.readers.begin_with(begin).await.map_err(unavailable)?;
-        Ok(Snapshot { store: self, tx })
+        let moment = self.inner.readers.take().await?.begin(begin).await?;
+        Ok(Snapshot { store: self, moment })
     }
 
     /// The statement by which the database checks its own files, if it has one.
@@ -318,7 +321,8 @@ impl Store {
 
     #[cfg(test)]
     pub(crate) fn pools(&self) -> [&AnyPool; 2] {
-        [&self.inner.readers, &self.inner.writers]
+        self.inner.readers.let_go();
+        [self.inner.readers.pool(), &self.inner.writers]
     }
 
     /// Waits until everything that was queued is written, then closes all connections.
@@ -377,7 +381,7 @@ pub struct Reader<'a> {
 /// Reads in one moment: everything that is visible was complete when it began.
 pub struct Snapshot<'a> {
     store: &'a Store,
-    tx: Transaction<'static, sqlx::Any>,
+    moment: Moment,
 }
 
 /// What queries are written against: a [`Reader`] or a [`Snapshot`].
@@ -433,14 +437,19 @@ impl Source for Reader<'_> {
 
     async fn all(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
         let inner = &self.store.inner;
-        let mut connection = inner.readers.acquire().await.map_err(unavailable)?;
-        rows(&mut connection, inner.statements.get(inner.dialect, sql), values).await
+        let mut lent = inner.readers.take().await?;
+        let rows = rows(lent.connection(), inner.statements.get(inner.dialect, sql), values).await?;
+        lent.keep();
+        Ok(rows)
     }
 
     async fn packed(&mut self, sql: &'static str, columns: usize, values: Vec<Value>) -> Result<Vec<Row>> {
         let inner = &self.store.inner;
-        let mut connection = inner.readers.acquire().await.map_err(unavailable)?;
-        packed(&mut connection, inner.statements.packed(inner.dialect, sql, columns), values).await
+        let mut lent = inner.readers.take().await?;
+        let sql = inner.statements.packed(inner.dialect, sql, columns);
+        let rows = packed(lent.connection(), sql, values).await?;
+        lent.keep();
+        Ok(rows)
     }
 }
 
@@ -451,12 +460,12 @@ impl Source for Snapshot<'_> {
 
     async fn all(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
         let inner = &self.store.inner;
-        rows(&mut self.tx, inner.statements.get(inner.dialect, sql), values).await
+        rows(self.moment.connection(), inner.statements.get(inner.dialect, sql), values).await
     }
 
     async fn packed(&mut self, sql: &'static str, columns: usize, values: Vec<Value>) -> Result<Vec<Row>> {
         let inner = &self.store.inner;
-        packed(&mut self.tx, inner.statements.packed(inner.dialect, sql, columns), values).await
+        packed(self.moment.connection(), inner.statements.packed(inner.dialect, sql, columns), values).await
     }
 }
 

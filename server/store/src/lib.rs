@@ -22,6 +22,7 @@ mod meta;
 mod migrate;
 mod names;
 pub mod outbox;
+mod readers;
 pub mod rooms;
 #[cfg(test)]
 mod schema_page;

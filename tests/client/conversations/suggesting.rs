@@ -88,6 +88,8 @@ async fn a_suggestion_is_shown_once_and_a_reaction_makes_both_one(server: Homese
     );
     // A reaction that says neither does nothing, and one from elsewhere is none.
     react(&anna, &other.backstage, &text(&told["event_id"]), "👍").await;
+    react(&anna, &one.backstage, &text(&told["event_id"]), "✅").await;
+    react(&anna, &one.room, &text(&told["event_id"]), "✅").await;
     assert_ne!(contact_of(&anna, &one).await, contact_of(&anna, &other).await);
     react(&anna, &other.backstage, &text(&told["event_id"]), "✅").await;
     let answer = answer_to(&anna, &other.backstage, &text(&told["event_id"])).await;

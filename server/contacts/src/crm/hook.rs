@@ -1,61 +1,32 @@
 //! What a CRM sends by itself: whether it is really the CRM that sends it. Nothing that it says is believed: it only makes
 //! us look.
 
+use crate::signature;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use kontor_model::Ms;
 use kontor_store::contacts::crm::ConnectorRow;
-use sha2::Sha256;
-
-/// How far the moment of a signature may be from ours.
-const APART: Ms = 5 * 60_000;
 
 /// Whether a signature is the CRM's. Of `http` it is made as ours are (`t=…,v1=…`, see [`crate::webhook::signature`]); of
 /// EspoCRM it is the id of the webhook, a colon and the hexadecimal HMAC-SHA-256 of the body, in base64.
 pub fn is_theirs(connector: &ConnectorRow, signature: &str, body: &[u8], now: Ms) -> bool {
     let Some(secret) = &connector.hook_secret else { return false };
-    let (code, signed) = match connector.kind.as_str() {
-        "espocrm" => {
-            let Ok(decoded) = STANDARD.decode(signature) else { return false };
-            let Ok(decoded) = String::from_utf8(decoded) else { return false };
-            let Some((id, code)) = decoded.split_once(':') else { return false };
-            if connector.hook_id.as_deref() != Some(id) {
-                return false;
-            }
-            (code.to_owned(), body.to_vec())
-        }
-        _ => {
-            let Some((at, code)) = signature.strip_prefix("t=").and_then(|rest| rest.split_once(",v1="))
-            else {
-                return false;
-            };
-            let seconds: Option<Ms> = at.parse().ok();
-            if seconds
-                .is_none_or(|seconds| seconds.saturating_mul(1_000).abs_diff(now) > APART.unsigned_abs())
-            {
-                return false;
-            }
-            (code.to_owned(), [at.as_bytes(), b".", body].concat())
-        }
-    };
-    let Some(code) = bytes(&code) else { return false };
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
-    mac.update(&signed);
-    mac.verify_slice(&code).is_ok()
-}
-
-/// The bytes of hexadecimal digits.
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
+    if connector.kind != "espocrm" {
+        return signature::ours(&[secret], signature, body, now).is_ok();
     }
-    (0..32).map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok()).collect()
+    let decoded = STANDARD.decode(signature).ok().and_then(|decoded| String::from_utf8(decoded).ok());
+    let Some((id, code)) = decoded.as_deref().and_then(|decoded| decoded.split_once(':')) else {
+        return false;
+    };
+    let code = signature::unhex(code).filter(|_| connector.hook_id.as_deref() == Some(id));
+    code.is_some_and(|code| signature::matches(secret, &[body], &code))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::Sha256;
 
     fn connector(kind: &str) -> ConnectorRow {
         ConnectorRow {

@@ -1,9 +1,9 @@
 //! Taking in what a system tells: proven, read, and written once.
 
-use super::signature::{self, refused};
 use super::whose::{case_keys, customer_of};
 use super::{Customer, Fact, Read, Told, generic, is_news, shopify, woocommerce};
 use crate::Contacts;
+use crate::signature::{self, refused};
 use kontor_model::{Error, Ms, Nid, Result};
 use kontor_store::Change;
 use kontor_store::contacts::facts::{self, CaseRow, FactRow};

@@ -7,7 +7,6 @@ pub mod intake;
 pub mod linking;
 pub mod money;
 pub mod shopify;
-pub mod signature;
 pub mod sources;
 pub mod whose;
 pub mod woocommerce;

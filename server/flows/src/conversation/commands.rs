@@ -202,7 +202,11 @@ impl Flows {
     ) -> Result<Option<(Obeyed, Value)>> {
         let shown = proposals::of_event(&mut self.store.reader(), target.as_str()).await?;
         let row = conversations::of_room(&mut self.store.reader(), chain.head().room).await?;
+        // Whoever answers elsewhere answers nothing that was asked there.
         let (Some(shown), Some(row)) = (shown, row) else { return Ok(None) };
+        if shown.conversation != row.id {
+            return Ok(None);
+        }
         let order = Order { act: Some(Act::Merge), word: "", rest: "", language: None };
         let language = self.language_of(order.language, &row).await?;
         let by = self.identity.person(event.pdu.sender.as_str()).await?;

@@ -114,8 +114,9 @@ impl Flows {
         [title, none]: [&str; 2],
     ) -> Result<Told> {
         let all = found.len();
-        let ids: Vec<&str> = found.iter().map(|(one, _)| one.card.contact.id.as_str()).collect();
-        let seen = self.seen_by_all(&[&asked.row.id], &ids).await?;
+        let here = asked.row.id.as_str();
+        let pairs: Vec<_> = found.iter().map(|(one, _)| (here, one.card.contact.id.as_str())).collect();
+        let seen = self.seen_by_all(&pairs).await?;
         found.retain(|(one, _)| seen.iter().any(|(_, id)| *id == one.card.contact.id));
         let kept_back = found.len() < all;
         let shown = self.contacts.numbered(chain.change(), &asked.row.id, found).await?;
@@ -132,10 +133,10 @@ impl Flows {
         })
     }
 
-    /// Of some backstage rooms and contacts the pairs where everybody in the room may see the contact.
-    async fn seen_by_all(&self, rooms: &[&str], contacts: &[&str]) -> Result<BTreeSet<(String, String)>> {
+    /// Of some pairs of a conversation and a contact those where everybody backstage may see the contact.
+    async fn seen_by_all(&self, pairs: &[(&str, &str)]) -> Result<BTreeSet<(String, String)>> {
         let company = self.store.name(self.company().await?.user_id.as_str()).await?;
-        let seen = proposals::may_all_see(&mut self.store.reader(), company, rooms, contacts).await?;
+        let seen = proposals::may_all_see(&mut self.store.reader(), company, pairs).await?;
         Ok(seen.into_iter().collect())
     }
 
@@ -246,8 +247,9 @@ impl Flows {
         if conversations.is_empty() {
             return Ok(());
         }
-        let others: Vec<&str> = telling.iter().map(|one| one.other.as_str()).collect();
-        let seen = self.seen_by_all(&conversations, &others).await?;
+        let pairs: Vec<_> =
+            telling.iter().map(|one| (one.conversation.as_str(), one.other.as_str())).collect();
+        let seen = self.seen_by_all(&pairs).await?;
         let shown = proposals::of_conversations(&mut self.store.reader(), &conversations).await?;
         for one in telling {
             let known = shown.iter().any(|row| row.conversation == one.conversation && row.now == one.other);

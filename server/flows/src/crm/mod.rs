@@ -18,8 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often is looked whether there is something to be done.
+/// How often is looked whether there is something to be done, and whether there is a connector at all.
 const LOOK: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_secs(5);
 /// Wait after the first failure; it doubles with each further one.
 const FIRST_WAIT: Ms = 2_000;
 /// Longest wait.
@@ -87,19 +88,6 @@ pub struct Item<'a> {
     pub ts: Ms,
 }
 
-/// What a CRM can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Whether a record says that it was merged, and into which.
-    pub tells_merges: bool,
-    /// Whether it refuses to write what moved on.
-    pub checks_versions: bool,
-    /// Whether a write that is told twice is done once.
-    pub is_idempotent: bool,
-    /// Whether things that happened can be added to a record.
-    pub has_timeline: bool,
-}
-
 /// How much a CRM bears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -113,8 +101,6 @@ pub struct Limits {
 
 /// A kind of CRM. Calls name the connector: where it is and what opens its door.
 pub trait Crm: Send + Sync {
-    /// What it can do.
-    fn capabilities(&self) -> Capabilities;
     /// How much it bears.
     fn limits(&self) -> Limits;
     /// Records that changed after a change.
@@ -127,10 +113,6 @@ pub trait Crm: Send + Sync {
     fn upsert<'a>(&'a self, to: &'a ConnectorRow, writing: Writing<'a>) -> Heard<'a, Record>;
     /// Adds something that happened to a record.
     fn timeline_append<'a>(&'a self, to: &'a ConnectorRow, id: &'a str, item: Item<'a>) -> Heard<'a, ()>;
-    /// Whether what was sent to us was sent by the CRM.
-    fn verify(&self, from: &ConnectorRow, signature: &str, body: &[u8], now: Ms) -> bool {
-        kontor_contacts::crm::hook::is_theirs(from, signature, body, now)
-    }
 }
 
 /// The kinds of CRMs that can be spoken to, by their words.
@@ -139,22 +121,23 @@ pub type Crms = BTreeMap<&'static str, Arc<dyn Crm>>;
 /// Keeps CRMs and contacts in step until told to stop.
 pub async fn follow(flows: Arc<Flows>, crms: Crms, mut stop: watch::Receiver<bool>) {
     loop {
-        if let Err(error) = flows.keep_in_step(&crms).await {
+        let some = flows.keep_in_step(&crms).await.unwrap_or_else(|error| {
             tracing::warn!(error.cause = ?error, "CRMs could not be kept in step; trying again.");
-        }
+            true
+        });
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(if some { LOOK } else { IDLE }) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }
 
 impl Flows {
-    /// One round with every connector.
-    async fn keep_in_step(&self, crms: &Crms) -> Result<()> {
+    /// One round with every connector; says whether there are any.
+    async fn keep_in_step(&self, crms: &Crms) -> Result<bool> {
         let connectors = crm::connectors(&mut self.store.reader()).await?;
         if connectors.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         self.in_turn("crm", async {
             for connector in &connectors {
@@ -167,7 +150,7 @@ impl Flows {
             Ok(())
         })
         .await
-        .map(|_| ())
+        .map(|_| true)
     }
 
     /// Says that something changed in a CRM, if it is really the CRM that says so.

@@ -136,25 +136,28 @@ pub async fn untold<S: Source>(source: &mut S, limit: i64) -> Result<Vec<Untold>
     source.all(sql, vec![limit.into()]).await?.iter().map(read).collect()
 }
 
-/// Of some pairs of a backstage room and a contact, those where everybody in the room may see the contact.
+/// Of some pairs of a conversation and a contact, those where everybody backstage may see the contact.
 ///
 /// # Errors
 /// See [`Source::all`].
 pub async fn may_all_see<S: Source>(
     source: &mut S,
     company: Nid,
-    conversations: &[&str],
-    contacts: &[&str],
+    pairs: &[(&str, &str)],
 ) -> Result<Vec<(String, String)>> {
     let sql = concat!(
-        "SELECT v.conversation_id, t.contact_id FROM conversation v, contact t \
-         WHERE v.conversation_id IN TEXT_SET($2) AND t.contact_id IN TEXT_SET($3) AND NOT EXISTS (SELECT 1 \
+        "SELECT v.conversation_id, t.contact_id FROM TEXT_SET($2) x \
+         JOIN conversation v ON v.conversation_id = substr(x.text, 1, 26) \
+         JOIN contact t ON t.contact_id = substr(x.text, 28) WHERE NOT EXISTS (SELECT 1 \
          FROM membership mm WHERE mm.room_nid = v.backstage_nid AND mm.membership = 'join' AND mm.user_nid <> $1 \
          AND NOT ",
         visible!("mm.user_nid", ""),
         ")"
     );
-    let rows = source.all(sql, vec![company.into(), text_set(conversations), text_set(contacts)]).await?;
+    // Both ids have 26 letters.
+    let pairs: Vec<String> = pairs.iter().map(|(one, other)| format!("{one} {other}")).collect();
+    let pairs: Vec<&str> = pairs.iter().map(String::as_str).collect();
+    let rows = source.all(sql, vec![company.into(), text_set(&pairs)]).await?;
     rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
 }
 

@@ -44,19 +44,21 @@ pub async fn target<S: Source>(source: &mut S, event_id: &str) -> Result<Option<
     row.map(read).transpose()
 }
 
-/// Contents of the annotations of one type that a user gave an event and did not take back.
+/// Contents of the annotations of one type that a user gave an event of the same room and did not take back.
 ///
 /// # Errors
 /// See [`Source::all`].
 pub async fn annotations<S: Source>(
     source: &mut S,
+    room_id: &str,
     target: &str,
     kind: &str,
     sender: Nid,
 ) -> Result<Vec<Vec<u8>>> {
     let sql = "SELECT b.ct FROM event e JOIN event_body b ON b.event_nid = e.event_nid \
-               WHERE e.relates_to = $1 AND e.rel_type = 'm.annotation' AND e.type = $2 \
+               JOIN room r ON r.room_nid = e.room_nid \
+               WHERE e.relates_to = $1 AND e.rel_type = 'm.annotation' AND e.type = $2 AND r.room_id = $4 \
                AND e.sender_nid = $3 AND e.redacted_by_nid IS NULL AND e.ord IS NOT NULL";
-    let rows = source.all(sql, vec![target.into(), kind.into(), sender.into()]).await?;
+    let rows = source.all(sql, vec![target.into(), kind.into(), sender.into(), room_id.into()]).await?;
     rows.iter().map(|row| row.blob(0)).collect()
 }

@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use kontor_contacts::crm::{Mapping, Record, Values};
-use kontor_flows::crm::{Capabilities, Crm, Cursor, Heard, Item, Limits, Page, Trouble, Writing};
+use kontor_flows::crm::{Crm, Cursor, Heard, Item, Limits, Page, Trouble, Writing};
 use kontor_model::Ms;
 use kontor_store::contacts::crm::ConnectorRow;
 use kontor_wire::Outbound;
@@ -172,10 +172,6 @@ impl Espo {
 }
 
 impl Crm for Espo {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { tells_merges: false, checks_versions: true, is_idempotent: false, has_timeline: true }
-    }
-
     fn limits(&self) -> Limits {
         Limits { page: PAGE, writes: 20, every: 60_000 }
     }

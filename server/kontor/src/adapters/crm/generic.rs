@@ -4,7 +4,7 @@
 use super::{Call, ask, escaped, read};
 use futures_util::FutureExt as _;
 use kontor_contacts::crm::{Mapping, Record, Values};
-use kontor_flows::crm::{Capabilities, Crm, Cursor, Heard, Item, Limits, Page, Trouble, Writing};
+use kontor_flows::crm::{Crm, Cursor, Heard, Item, Limits, Page, Trouble, Writing};
 use kontor_store::contacts::crm::ConnectorRow;
 use kontor_wire::Outbound;
 use kontor_wire::outbound::Answer;
@@ -48,10 +48,6 @@ impl Generic {
 }
 
 impl Crm for Generic {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { tells_merges: true, checks_versions: true, is_idempotent: true, has_timeline: true }
-    }
-
     fn limits(&self) -> Limits {
         Limits { page: PAGE, writes: 50, every: 60_000 }
     }

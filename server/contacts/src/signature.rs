@@ -1,4 +1,4 @@
-//! Who calls: proven by a signature over the body as it came, compared in constant time.
+//! Who calls, a shop or a CRM: proven by a signature over the body as it came, compared in constant time.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,8 @@ pub fn refused() -> Error {
     Error::new(Code::UnknownToken { soft_logout: false }, message)
 }
 
-fn matches(secret: &str, parts: &[&[u8]], code: &[u8]) -> bool {
+/// Whether a code is the HMAC-SHA-256 of some parts.
+pub fn matches(secret: &str, parts: &[&[u8]], code: &[u8]) -> bool {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
     parts.iter().for_each(|part| mac.update(part));
     mac.verify_slice(code).is_ok()
@@ -59,7 +60,8 @@ pub fn base64(secrets: &[&str], header: &str, body: &[u8]) -> Result<()> {
     if right { Ok(()) } else { Err(refused()) }
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+/// The bytes of 64 hexadecimal digits.
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }
