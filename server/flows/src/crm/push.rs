@@ -71,6 +71,27 @@ impl Flows {
         Ok(due.len())
     }
 
+    /// Of a contact that is several records there: whether some of them are there no more, as after a merge that a person
+    /// was asked for. They are noted.
+    async fn others_gone(
+        &self,
+        crm: &dyn Crm,
+        connector: &ConnectorRow,
+        outgoing: &Outgoing,
+    ) -> Result<bool> {
+        let mut change = Change::default();
+        for link in outgoing.links.iter().skip(1) {
+            let Ok(found) = crm.get(connector, &link.external_id).await else { continue };
+            if !found.is_some_and(|record| !record.deleted && record.merged_into.is_none()) {
+                self.contacts.plan_gone(&mut change, connector, outgoing, link).await?;
+            }
+        }
+        if change.is_empty() {
+            return Ok(false);
+        }
+        self.store.submit(change).await.map(|_| true)
+    }
+
     /// The record of a contact is there no more: it is told again when it has another one, else a person says.
     async fn plan_gone(
         &self,
@@ -100,6 +121,9 @@ impl Flows {
         }
         match self.record_of(crm, connector, &outgoing).await? {
             Found::Record(record) => {
+                if self.others_gone(crm, connector, &outgoing).await? {
+                    outgoing = self.contacts.outgoing(connector, row).await?.unwrap_or(outgoing);
+                }
                 if outgoing.links.first().is_some_and(|link| link.seen.is_none()) {
                     // What changed there while it was left alone.
                     self.take_record(connector, &record).await?;
