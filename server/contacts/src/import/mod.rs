@@ -5,11 +5,13 @@
 //! the one. A row adds to what is known and takes nothing away; it never merges. A number or an address that does not
 //! exist is told and left out. Files themselves are read by whoever sends the rows.
 
+mod apart;
 mod consents;
 mod export;
 mod read;
 mod write;
 
+pub use apart::apart;
 pub use consents::Consent;
 pub use read::Fields;
 
