@@ -91,7 +91,7 @@ pub struct Read {
 
 impl Read {
     /// The name of the address among keys.
-    fn address_key(&self) -> String {
+    pub(crate) fn address_key(&self) -> String {
         format!("{} {}", self.arrival.place, self.arrival.external_id)
     }
 }
@@ -470,5 +470,6 @@ fn claim(read: &Read, key: &Key, proven: bool, now: Ms) -> ClaimRow {
         source: if proven { "network" } else { "customer" }.to_owned(),
         event_id: None,
         since_ts: now,
+        conversation: None,
     }
 }

@@ -144,15 +144,17 @@ pub fn check(claims: &[Claim], now: Ms) -> Result<Vec<ClaimRow>> {
             source: claim.source.word().to_owned(),
             event_id,
             since_ts: now,
+            conversation: None,
         })
     };
     claims.iter().map(row).collect()
 }
 
-/// Notes claims, and those that the card shows as values of its fields.
-pub fn note(change: &mut Change, contact: &str, claims: &[ClaimRow]) {
+/// Notes claims of a conversation, and those that the card shows as values of its fields.
+pub fn note(change: &mut Change, contact: &str, conversation: &str, claims: &[ClaimRow]) {
     for claim in claims {
-        change.add_claim(contact, claim);
+        let conversation = Some(conversation.to_owned());
+        change.add_claim(contact, &ClaimRow { conversation, ..claim.clone() });
         let field = match claim.kind.as_str() {
             "phone" => "phone",
             "email" => "email",

@@ -31,6 +31,8 @@ pub enum Act {
     Merge,
     /// Taking the last merge back.
     Undo,
+    /// Whoever writes here is somebody else than their contact.
+    Split,
     /// The customer's orders, or one of them.
     Order,
     /// A question to the customer.
@@ -62,6 +64,7 @@ const WORDS: &[(Act, &[Word])] = &[
     (Act::Search, &[("szukaj", PL), ("search", EN), ("find", EN), ("шукати", UK), ("пошук", UK)]),
     (Act::Merge, &[("scal", PL), ("merge", EN), ("об’єднати", UK), ("об'єднати", UK), ("обєднати", UK)]),
     (Act::Undo, &[("cofnij", PL), ("undo", EN), ("скасувати", UK)]),
+    (Act::Split, &[("rozdziel", PL), ("split", EN), ("розділити", UK)]),
     (
         Act::Order,
         &[("zamowienie", PL), ("zamowienia", PL), ("order", EN), ("orders", EN), ("замовлення", UK)],

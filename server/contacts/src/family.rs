@@ -121,6 +121,18 @@ impl Families {
         Ok(())
     }
 
+    /// Contacts of these families.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &MemberRow> {
+        self.members.values()
+    }
+
+    /// A contact and those that were merged into it, and into them.
+    pub(crate) fn with_below(&self, id: &str) -> BTreeSet<String> {
+        let mut part = self.below(id);
+        part.insert(id.to_owned());
+        part
+    }
+
     /// Those that were merged into a contact, and into them.
     fn below(&self, id: &str) -> BTreeSet<String> {
         let mut below = BTreeSet::new();

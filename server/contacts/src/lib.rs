@@ -33,6 +33,7 @@ pub mod resolve;
 pub mod shop;
 mod signature;
 pub mod sorting;
+pub mod split;
 #[cfg(test)]
 mod testdata;
 pub mod told;

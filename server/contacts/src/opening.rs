@@ -12,7 +12,7 @@ use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::contacts::cards::{self, ContactRow, FieldRow};
 use kontor_store::contacts::channels::ChannelRow;
 use kontor_store::contacts::conversations::NewConversation;
-use kontor_store::contacts::identities::{ClaimRow, Key, NewIdentity};
+use kontor_store::contacts::identities::{ClaimRow, Key, KnownRow, NewIdentity};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -100,7 +100,7 @@ impl Checked {
         arrival::read((channel, account, id_type, external_id), self.shown_name(), &said)
     }
 
-    fn note(&self, change: &mut Change, contact: &str, now: Ms) {
+    fn note(&self, change: &mut Change, contact: &str, conversation: &str, now: Ms) {
         for (field, value) in &self.fields {
             change.set_contact_field(&FieldRow {
                 contact: contact.to_owned(),
@@ -111,7 +111,7 @@ impl Checked {
                 ts: now,
             });
         }
-        claim::note(change, contact, &self.claims);
+        claim::note(change, contact, conversation, &self.claims);
     }
 }
 
@@ -195,8 +195,8 @@ impl Contacts {
         if parts.found.is_new {
             change.add_contact(&made(checked, channel, contact, now));
         }
+        checked.note(change, contact, parts.conversation, now);
         self.plan_resolution(change, parts.found, now).await?;
-        checked.note(change, contact, now);
         let identity = NewIdentity { identity: nid, key: checked.key(), contact, ghost: parts.ghost, now };
         change.add_identity(identity);
         change.open_conversation(NewConversation {
@@ -274,11 +274,11 @@ impl Contacts {
     ///
     /// # Errors
     /// `Unavailable` when the database is gone.
-    pub async fn plan_return(&self, checked: &Checked, identity: Nid, contact: &str) -> Result<Change> {
-        let now = self.now();
+    pub async fn plan_return(&self, checked: &Checked, known: &KnownRow) -> Result<Change> {
+        let (now, contact) = (self.now(), known.contact.as_str());
         let mut change = Change::default();
-        change.see_identity(identity, now);
-        checked.note(&mut change, contact, now);
+        change.see_identity(known.identity, now);
+        checked.note(&mut change, contact, &known.conversation, now);
         let read = checked.read();
         if let Some(shown) = &read.shown {
             change.add_contact_name(contact, shown);
@@ -297,7 +297,7 @@ impl Contacts {
         let now = self.now();
         let rows = claim::check(claims, now)?;
         let mut change = Change::default();
-        claim::note(&mut change, contact, &rows);
+        claim::note(&mut change, contact, conversation, &rows);
         // What was typed in a chat is weighed, and merges nothing by itself.
         change.weigh_contact(contact, now);
         change.touch_contact(contact, now);

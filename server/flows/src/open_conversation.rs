@@ -104,7 +104,7 @@ impl Flows {
         let known = identities::known(&mut self.store.reader(), checked.key()).await?;
         let Some(known) = known else { return Ok(None) };
         let renamed = self.contacts.is_renamed(checked, &known.contact).await?;
-        let change = self.contacts.plan_return(checked, known.identity, &known.contact).await?;
+        let change = self.contacts.plan_return(checked, &known).await?;
         self.store.submit(change).await?;
         if renamed {
             self.relabel(&known.contact).await;

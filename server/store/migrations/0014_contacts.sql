@@ -125,6 +125,8 @@ CREATE TABLE claim (
     event_id TEXT,
     since_ts BIGINT NOT NULL,
     verified_ts BIGINT,
+    -- The conversation that alone says it; NULL = several do, or none. It leaves with that one.
+    conversation_id TEXT,
     PRIMARY KEY (contact_id, kind, key)
 ) WITHOUT_ROWID;
 CREATE INDEX claim_key ON claim (kind, key);

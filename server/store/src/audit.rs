@@ -60,6 +60,7 @@ actions! {
     ContactMerge = "contact.merge",
     ContactUnmerge = "contact.unmerge",
     ContactApart = "contact.set_apart",
+    ContactSplit = "contact.split",
     ContactOverride = "contact.duplicate_override",
     ContactForget = "contact.forget",
     ContactImport = "contact.import",

@@ -20,16 +20,16 @@ both_databases!(
 const CONTACTS: &str = "/_kontor/contacts/v1/contacts";
 const UNDO: &str = "/_kontor/contacts/v1/merges/undo";
 
-fn path(contact: &str) -> String {
+pub(super) fn path(contact: &str) -> String {
     format!("{CONTACTS}/{contact}")
 }
 
-async fn merge(by: &Client, into: &str, from: &[&str]) -> Value {
+pub(super) async fn merge(by: &Client, into: &str, from: &[&str]) -> Value {
     by.post(&format!("{}/merge", path(into)), &json!({ "from": from })).await.ok()
 }
 
 /// A card without what every change moves.
-async fn card(by: &Client, contact: &str) -> Value {
+pub(super) async fn card(by: &Client, contact: &str) -> Value {
     let mut card = by.get(&path(contact)).await.ok();
     for moving in ["version", "updated_ts"] {
         card.as_object_mut().unwrap().remove(moving);
@@ -41,7 +41,7 @@ async fn card(by: &Client, contact: &str) -> Value {
 }
 
 /// Where what is written into a conversation's room goes.
-async fn target(channel: &Channel, talk: &Talk) -> Value {
+pub(super) async fn target(channel: &Channel, talk: &Talk) -> Value {
     let told = talk.seen_by(&channel.admin).await;
     let card = card(&channel.admin, &text(&told["contact_id"])).await;
     let own = list(&card["identities"]).into_iter().find(|one| one["conversation_id"] == talk.id.as_str());

@@ -19,6 +19,7 @@ mod queue;
 mod replay;
 mod resolution;
 pub(crate) mod size;
+mod splitting;
 mod story;
 mod suggesting;
 pub(crate) mod support;

@@ -266,6 +266,7 @@ impl Flows {
             Act::Search => self.find_said(asked).await.map(Obeyed::from),
             Act::Merge => self.merge_asked(chain, asked).await,
             Act::Undo => self.undo_asked(chain, asked).await,
+            Act::Split => self.split_asked(chain, asked).await,
             Act::Order => self.orders(asked).await.map(Obeyed::from),
             Act::Ask => self.ask_customer(chain, asked).await,
             Act::Via => self.by_way_of(chain, asked).await,

@@ -222,6 +222,21 @@ impl Flows {
         Ok(Obeyed { told, entering: None, renamed: plan.touched })
     }
 
+    /// `!split`: whoever writes in this conversation is somebody else.
+    pub(super) async fn split_asked(&self, chain: &mut Chain, asked: &Asked<'_>) -> Result<Obeyed> {
+        let (row, who) = (asked.row, reader(asked.by)?);
+        let conversations = [row.id.clone()];
+        match self.contacts.plan_split(who, &row.contact, &conversations, asked.actor()).await {
+            Ok(split) => {
+                chain.change().join(split.plan.change);
+                let told = Told::sentence(asked.words().split);
+                Ok(Obeyed { told, entering: None, renamed: split.plan.touched })
+            }
+            Err(error) if error.is_conflict() => Ok(Told::sentence(asked.words().nothing_to_undo).into()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Tells those who talk with a contact that another is perhaps the same person, where all of them may see
     /// it; once for each pair.
     ///

@@ -26,6 +26,10 @@ pub fn routes(api: Api) -> Api {
     let path = "/_kontor/contacts/v1/merges/undo";
     let summary = "Undoes a merge, a batch of them, or the one by which a contact became another.";
     let api = api.add(doc(Method::POST, path, summary).taking::<Undo>(), undo);
+    let path = "/_kontor/contacts/v1/contacts/{id}/split";
+    let summary =
+        "Takes the addresses of conversations off a contact: whoever writes there is somebody else.";
+    let api = api.add(doc(Method::POST, path, summary).taking::<Split>(), split);
     let path = "/_kontor/contacts/v1/contacts/{id}/suggestions";
     let summary = "Lists who is perhaps the same person as this contact, the likeliest first, with reasons.";
     let api = api.add(doc(Method::GET, path, summary), suggested);
@@ -51,6 +55,14 @@ struct Merge {
     /// Whether it is done although somebody said that they are different people.
     #[serde(default)]
     despite_rejection: bool,
+}
+
+/// What is to be taken off.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Split {
+    /// Conversations of the contact.
+    conversations: Vec<String>,
 }
 
 /// A suggestion.
@@ -79,6 +91,13 @@ async fn name(state: &App, user: Nid) -> Result<String> {
 
 /// Writes a plan; rooms are called by their new names.
 async fn write(state: &App, plan: Plan) -> Answer {
+    let (contact, batch) = (plan.touched.first().cloned(), plan.batch.clone());
+    let merges: Vec<String> = plan.merges.iter().map(Nid::to_string).collect();
+    submit(state, plan).await?;
+    Ok(respond::ok(&json!({ "contact_id": contact, "batch": batch, "merges": merges })))
+}
+
+async fn submit(state: &App, plan: Plan) -> Result<()> {
     state.store.submit(plan.change).await.map_err(|error| match error.is_conflict() {
         true => kontor_contacts::card::moved(),
         false => error,
@@ -86,8 +105,7 @@ async fn write(state: &App, plan: Plan) -> Answer {
     for contact in &plan.touched {
         state.flows.relabel(contact).await;
     }
-    let merges: Vec<String> = plan.merges.iter().map(Nid::to_string).collect();
-    Ok(respond::ok(&json!({ "contact_id": plan.touched.first(), "batch": plan.batch, "merges": merges })))
+    Ok(())
 }
 
 async fn planned(state: &App, planned: Planned) -> Answer {
@@ -152,6 +170,14 @@ async fn undo(state: State, caller: Caller, Body(body): Body<Undo>) -> Answer {
     let rows = state.contacts.merges_to_undo(&body).await?;
     let plan = state.contacts.plan_undo(reader(&caller.requester)?, rows, caller.actor()).await?;
     write(&state, plan).await
+}
+
+/// `POST /_kontor/contacts/v1/contacts/{id}/split`
+async fn split(state: State, caller: Caller, Path(id): Path<String>, Body(body): Body<Split>) -> Answer {
+    let reader = reader(&caller.requester)?;
+    let split = state.contacts.plan_split(reader, &id, &body.conversations, caller.actor()).await?;
+    submit(&state, split.plan).await?;
+    Ok(respond::ok(&json!({ "contact_id": split.to })))
 }
 
 /// `POST /_kontor/contacts/v1/suggestions/accept`

@@ -83,6 +83,8 @@ pub struct ClaimRow {
     pub event_id: Option<String>,
     /// Since when it is known.
     pub since_ts: Ms,
+    /// The conversation that says it.
+    pub conversation: Option<String>,
 }
 
 /// What is said about a contact and those merged into it.
@@ -92,7 +94,8 @@ pub struct ClaimRow {
 pub async fn claims<S: Source>(source: &mut S, contact: &str) -> Result<Vec<ClaimRow>> {
     let sql = concat!(
         members!(),
-        "SELECT c.kind, c.key, c.value, c.trust, c.source, c.event_id, c.since_ts FROM m \
+        "SELECT c.kind, c.key, c.value, c.trust, c.source, c.event_id, c.since_ts, \
+         c.conversation_id FROM m \
          JOIN claim c ON c.contact_id = m.contact_id ORDER BY c.kind, c.key, c.trust DESC, c.since_ts"
     );
     let read = |row: &Row| {
@@ -104,6 +107,7 @@ pub async fn claims<S: Source>(source: &mut S, contact: &str) -> Result<Vec<Clai
             source: row.text(4)?,
             event_id: row.text_opt(5)?,
             since_ts: row.int(6)?,
+            conversation: row.text_opt(7)?,
         })
     };
     source.all(sql, vec![text_set([contact])]).await?.iter().map(read).collect()
@@ -306,11 +310,20 @@ impl Change {
         self.run(sql, vec![identity.into(), now.into()]);
     }
 
-    /// Notes what is said about a contact; what was said with more trust stays.
+    /// Notes what is said about a contact; what was said with more trust stays. What one conversation said alone is
+    /// no longer its own when somebody else says it too; what arrived is what the conversation said.
     pub fn add_claim(&mut self, contact: &str, claim: &ClaimRow) {
+        let of_arrival = matches!(claim.source.as_str(), "network" | "customer");
+        if claim.conversation.is_some() || !of_arrival {
+            let sql = "UPDATE claim SET conversation_id = NULL WHERE contact_id = $1 AND kind = $2 AND key = $3 \
+                       AND conversation_id <> $4";
+            let by = claim.conversation.as_deref().unwrap_or_default();
+            let (kind, key) = (claim.kind.as_str(), claim.key.as_str());
+            self.run(sql, vec![contact.into(), kind.into(), key.into(), by.into()]);
+        }
         let verified = (claim.trust >= 3).then_some(claim.since_ts);
-        let sql = "INSERT INTO claim (contact_id, kind, key, value, trust, source, event_id, since_ts, verified_ts) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (contact_id, kind, key) DO UPDATE SET \
+        let sql = "INSERT INTO claim (contact_id, kind, key, value, trust, source, event_id, since_ts, verified_ts, \
+                   conversation_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (contact_id, kind, key) DO UPDATE SET \
                    value = excluded.value, trust = excluded.trust, source = excluded.source, \
                    event_id = excluded.event_id, verified_ts = excluded.verified_ts \
                    WHERE claim.trust < excluded.trust";
@@ -326,6 +339,7 @@ impl Change {
                 claim.event_id.as_deref().into(),
                 claim.since_ts.into(),
                 verified.into(),
+                claim.conversation.as_deref().into(),
             ],
         );
     }

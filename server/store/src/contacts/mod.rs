@@ -21,6 +21,7 @@ pub mod quality;
 pub mod queue;
 pub mod resolution;
 pub mod sources;
+pub mod splits;
 pub mod suggestions;
 pub mod tags;
 pub mod versions;
