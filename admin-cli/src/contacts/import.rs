@@ -181,6 +181,9 @@ fn why(told: &Told, language: Language) -> String {
         Some("empty") => Said::RowEmpty.of(language).to_owned(),
         Some("consent") => Said::RowConsent.of(language).to_owned(),
         Some("owner") => Said::RowOwner.of(language).to_owned(),
+        Some("bad_value") => {
+            Said::RowBadValue.with(language, &[("error", told.error.as_deref().unwrap_or_default())])
+        }
         _ => told.error.clone().unwrap_or_default(),
     }
 }

@@ -110,6 +110,12 @@ texts! { Said:
         pl: "Opiekun nie ma konta na tym serwerze; wpisz pełny identyfikator użytkownika.",
         uk: "Відповідальний не має облікового запису на цьому сервері; напишіть повний ідентифікатор користувача.",
     }
+    /// A value that cannot be taken; the server says why in English, with the name of the field.
+    RowBadValue {
+        en: "A value of it cannot be taken. The server says: {error}",
+        pl: "Nie można przyjąć jednej z wartości. Serwer podaje: {error}",
+        uk: "Одне зі значень не можна взяти. Сервер каже: {error}",
+    }
     /// A consent that is none.
     RowConsent {
         en: "A consent of it cannot be taken: it must be given or withdrawn, and a given one needs a day of the past and the version of the text that was shown.",
