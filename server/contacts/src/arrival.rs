@@ -5,7 +5,7 @@
 
 use crate::keys::name::Name;
 use crate::keys::{Key, Kind, emails, lists, phone, phones};
-use crate::resolve::{Arrival, Facts, Medium, Outcome, Person, Whose, decide};
+use crate::resolve::{Arrival, Facts, Medium, Outcome, Person, Rule, Whose, decide};
 use crate::{Contacts, text, text_or_empty};
 use kontor_model::{Error, Ms, Result};
 use kontor_store::Change;
@@ -255,6 +255,12 @@ impl Contacts {
             change.add_contact_name(contact, shown);
             change.add_contact_tokens(contact, arrival.name.full_words());
         }
+        // Whoever had the number before has another by now.
+        if outcome.rule == Rule::Era {
+            for key in &outcome.contested {
+                change.end_claims(key.kind.word(), &key.text, contact, now);
+            }
+        }
         for (key, proven) in arrival.keys().filter(|(key, proven)| !holds(key, *proven)) {
             change.add_claim(contact, &claim(read, key, proven, now));
         }
@@ -470,6 +476,7 @@ fn claim(read: &Read, key: &Key, proven: bool, now: Ms) -> ClaimRow {
         source: if proven { "network" } else { "customer" }.to_owned(),
         event_id: None,
         since_ts: now,
+        until_ts: None,
         conversation: None,
     }
 }

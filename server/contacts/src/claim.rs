@@ -144,6 +144,7 @@ pub fn check(claims: &[Claim], now: Ms) -> Result<Vec<ClaimRow>> {
             source: claim.source.word().to_owned(),
             event_id,
             since_ts: now,
+            until_ts: None,
             conversation: None,
         })
     };

@@ -23,6 +23,7 @@ pub mod keys;
 pub mod link;
 pub mod lookup;
 pub mod merge;
+pub mod moving;
 pub mod names;
 pub mod news;
 pub mod notes;

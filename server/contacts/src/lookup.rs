@@ -352,6 +352,7 @@ fn by_hand(kind: &str, value: &str, now: Ms) -> ClaimRow {
         source: "employee".to_owned(),
         event_id: None,
         since_ts: now,
+        until_ts: None,
         conversation: None,
     }
 }

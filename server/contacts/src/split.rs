@@ -5,9 +5,10 @@
 //! addresses stay as they are; merging both again brings everything back together.
 
 use crate::Contacts;
-use crate::arrival::{self, Read};
+use crate::arrival::Read;
 use crate::family::Families;
 use crate::merge::Plan;
+use crate::moving::read;
 use crate::news::News;
 use kontor_model::{Code, Error, Nid, Result};
 use kontor_store::Change;
@@ -192,10 +193,6 @@ fn merged_as(families: &Families, leaving: &[AddressRow], staying: &[AddressRow]
             && !staying.iter().any(|row| part.contains(&row.contact))
     });
     whole.and_then(|row| row.merge)
-}
-
-fn read(row: &AddressRow) -> Read {
-    arrival::read((&row.channel, &row.account, &row.id_type, &row.external_id), None, &[])
 }
 
 /// What whoever is at an address is called there.

@@ -125,6 +125,8 @@ CREATE TABLE claim (
     event_id TEXT,
     since_ts BIGINT NOT NULL,
     verified_ts BIGINT,
+    -- Since when it is somebody else's: the number changed hands, or the person has another.
+    until_ts BIGINT,
     -- The conversation that alone says it; NULL = several do, or none. It leaves with that one.
     conversation_id TEXT,
     PRIMARY KEY (contact_id, kind, key)

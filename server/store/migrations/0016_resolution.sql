@@ -56,6 +56,7 @@ CREATE TABLE arrival (
     ts BIGINT NOT NULL
 );
 CREATE INDEX arrival_contact ON arrival (contact_id);
+CREATE INDEX arrival_open ON arrival (arrival_id) WHERE contact_id IS NULL;
 
 -- Contacts that were merged: the journal by which a merge is undone. The redirect stands with the contact.
 CREATE TABLE contact_merge (

@@ -61,6 +61,7 @@ actions! {
     ContactUnmerge = "contact.unmerge",
     ContactApart = "contact.set_apart",
     ContactSplit = "contact.split",
+    IdentityMove = "identity.move",
     ContactOverride = "contact.duplicate_override",
     ContactForget = "contact.forget",
     ContactImport = "contact.import",

@@ -144,7 +144,7 @@ tables! {
     ContactField = "contact_field" Replace ["contact_id", "field", "source"] ["value", "trust", "ts"];
     ContactIdentity = "contact_identity" Refuse ["identity_nid"] ["contact_id", "channel_id", "account",
         "id_type", "external_id", "state", "ghost_nid", "first_seen_ts", "last_seen_ts"];
-    ContactIdentityAlias = "contact_identity_alias" Refuse ["channel_id", "account", "id_type",
+    ContactIdentityAlias = "contact_identity_alias" Replace ["channel_id", "account", "id_type",
         "external_id"] ["identity_nid", "since_ts"];
     Conversation = "conversation" Refuse ["conversation_id"] ["identity_nid", "channel_id", "lane", "room_nid",
         "backstage_nid", "status", "snoozed_until_ts", "assignee_nid", "unassigned_ts", "exclusive",

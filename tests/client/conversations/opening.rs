@@ -1,13 +1,14 @@
 //! Opening conversations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use harness::{Db, Homeserver, Server, both_databases, enc, eventually, on_each_database};
 use serde_json::{Value, json};
 
+use super::resolution::number;
 use super::support::{Channel, word};
-use crate::client::support::{is_reference, text};
+use crate::client::support::{is_reference, list, text};
 
 both_databases!(
     a_conversation_has_a_mirrored_and_a_backstage_room_with_those_who_answer,
@@ -16,6 +17,7 @@ both_databases!(
     a_member_who_is_added_later_reads_the_first_event,
     who_is_taken_out_of_a_channel_leaves_its_rooms,
     rooms_of_conversations_are_not_made_by_others,
+    a_new_id_of_a_customer_leads_to_the_same_conversation,
 );
 
 on_each_database!(two_processes_that_open_at_once_open_one);
@@ -232,4 +234,45 @@ async fn rooms_of_conversations_are_not_made_by_others(server: Homeserver) {
     let taken =
         json!({ "username": "kontor", "password": "a long password", "auth": { "type": "m.login.dummy" } });
     server.anonymous().post("/register", &taken).await.err(400, "M_EXCLUSIVE");
+}
+
+async fn a_new_id_of_a_customer_leads_to_the_same_conversation(server: Homeserver) {
+    if is_reference() {
+        return;
+    }
+    let anna = server.register("anna").await;
+    let channel = Channel::open(&server, &[&anna]).await;
+    let by_number = |number: &str| {
+        let mut opening = channel.opening(&word());
+        (opening["id_type"], opening["external_id"]) = (json!("phone"), json!(number));
+        opening
+    };
+    let (old, new, taken) = (number(), number(), number());
+    let talk = channel.talk_of(&by_number(&old)).await;
+    let other = channel.talk_of(&by_number(&taken)).await;
+    let address = format!("/_kontor/bridge/v1/conversations/{}/address", talk.id);
+    let moves =
+        async |to: &str| channel.bot.put(&address, &json!({ "external_id": to })).await.ok()["moved"].clone();
+    assert_eq!(moves(&new).await, true);
+    assert_eq!(moves(&new).await, true, "told twice");
+    // Both ids lead to it: it is no new contact.
+    for number in [&new, &old] {
+        assert_eq!(channel.talk_of(&by_number(number)).await.id, talk.id);
+    }
+    let card = anna.get(&format!("/_kontor/contacts/v1/contacts/{}", talk.contact)).await.ok();
+    let phones = list(&card["claims"]).into_iter().filter(|claim| claim["kind"] == "phone");
+    let ended: BTreeMap<String, bool> =
+        phones.map(|claim| (text(&claim["value"]), !claim["until_ts"].is_null())).collect();
+    let expected = [(format!("+{old}"), true), (format!("+{new}"), false)];
+    assert_eq!(ended, BTreeMap::from(expected), "{card}");
+    assert_eq!(card["identities"][0]["external_id"], json!(new));
+    // What belongs to somebody else is not taken over.
+    assert_eq!(moves(&taken).await, false);
+    assert_eq!(channel.talk_of(&by_number(&taken)).await.id, other.id);
+    // Back again.
+    assert_eq!(moves(&old).await, true);
+    assert_eq!(moves(&new).await, true);
+    channel.bot.put(&address, &json!({ "external_id": "" })).await.err(400, "M_INVALID_PARAM");
+    anna.put(&address, &json!({ "external_id": "1" })).await.err(403, "M_FORBIDDEN");
+    channel.close().await;
 }

@@ -102,10 +102,26 @@ async fn keys_join_what_names_alone_do_not(server: Homeserver) {
     // The number changed hands: another contact, and the old name still leads to the old one.
     let other = whose(&admin, &arrival("whatsapp", "phone", &number, Some("Takeisha Kaufman"))).await;
     assert_ne!(other, known);
+    let card = admin.get(&format!("/_kontor/contacts/v1/contacts/{}", known.clone().unwrap())).await.ok();
+    let ended = list(&card["claims"]).iter().any(|one| one["kind"] == "phone" && one["until_ts"].is_i64());
+    assert!(ended, "whoever had the number before has it no longer: {card}");
     assert_eq!(whose(&admin, &arrival("whatsapp", "phone", &number, Some(&name))).await, known);
     assert_eq!(whose(&admin, &arrival("whatsapp", "phone", &number, Some("T. Kaufman"))).await, other);
-    let told = arrive(&admin, &arrival("sms", "phone", &format!("+{number}"), None)).await;
+    let unclear = arrival("sms", "phone", &format!("+{number}"), None);
+    let told = arrive(&admin, &unclear).await;
     assert_eq!(told["rule"], "unattributed", "nobody says which of both it is: {told}");
+    // It waits for a person, with those who come into question.
+    let queued = || async {
+        let from = text(&unclear["arrival_id"]);
+        let page = admin.get("/_kontor/contacts/v1/arrivals/unattributed?limit=100").await.ok();
+        list(&page["arrivals"]).into_iter().find(|one| one["arrival_id"] == from.as_str())
+    };
+    let candidates = list(&queued().await.expect("it is in the queue")["candidates"]);
+    assert!(candidates.contains(&json!(known)) && candidates.contains(&json!(other)), "{candidates:?}");
+    let pair = json!({ "one": format!("arrival:{}", text(&unclear["arrival_id"])), "other": other });
+    admin.post("/_kontor/contacts/v1/suggestions/accept", &pair).await.ok();
+    assert_eq!(queued().await, None);
+    assert_eq!(json!(whose(&admin, &unclear).await), json!(other));
 }
 
 async fn a_conversation_belongs_to_the_contact_that_its_number_shows(server: Homeserver) {

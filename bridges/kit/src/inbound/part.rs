@@ -69,6 +69,10 @@ pub(super) async fn apply(
             engine.directory.consents(&home.conversation, consents).await.map_err(open::stop)
         }
         Part::Moved { external_id } => {
+            if let Some(home) = lane::get(engine.db(), engine.name(), spot.lane()).await?.and_then(|l| l.home)
+            {
+                engine.directory.moved(&home.conversation, external_id).await.map_err(open::stop)?;
+            }
             lane::moved(&mut leaves.change, engine.name(), spot.lane(), external_id);
             Ok(())
         }

@@ -33,6 +33,12 @@ pub trait Directory: Send + Sync {
         Err(Error::internal("this directory records no consents"))
     }
 
+    /// The customer of a conversation has a new id in the network.
+    ///
+    /// # Errors
+    /// As [`Directory::open`].
+    async fn moved(&self, conversation: &str, external_id: &str) -> Result<()>;
+
     /// Tells how the channel is; gives whether an administrator paused it, where that is known.
     ///
     /// # Errors
@@ -153,6 +159,12 @@ impl Directory for CompanyApi {
     async fn consents(&self, conversation: &str, consents: &[Consent]) -> Result<()> {
         let path = format!("/conversations/{}/consents", segment(conversation));
         self.call("POST", &path, &json!({ "consents": consents })).await?;
+        Ok(())
+    }
+
+    async fn moved(&self, conversation: &str, external_id: &str) -> Result<()> {
+        let path = format!("/conversations/{}/address", segment(conversation));
+        self.call("PUT", &path, &json!({ "external_id": external_id })).await?;
         Ok(())
     }
 

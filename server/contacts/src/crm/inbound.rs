@@ -173,6 +173,7 @@ impl Contacts {
                     source: system.to_owned(),
                     event_id: None,
                     since_ts: now,
+                    until_ts: None,
                     conversation: None,
                 },
             ),

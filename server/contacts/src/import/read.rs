@@ -171,6 +171,7 @@ fn claimed(kind: &str, key: String, value: &str) -> ClaimRow {
         source: "import".to_owned(),
         event_id: None,
         since_ts: 0,
+        until_ts: None,
         conversation: None,
     }
 }

@@ -28,6 +28,9 @@ pub fn routes(api: Api) -> Api {
     let api = api.add(doc(Method::POST, path, summary).taking::<Told>().giving::<Answers>(), arrive);
     let summary = "Lists arrivals in the order of their ids, with whose they are by now.";
     let api = api.add(doc(Method::GET, path, summary).asking(PAGES), list);
+    let path = "/_kontor/contacts/v1/arrivals/unattributed";
+    let summary = "Lists arrivals that are nobody's yet, with the contacts that come into question.";
+    let api = api.add(doc(Method::GET, path, summary).asking(PAGES), unattributed);
     let path = "/_kontor/contacts/v1/suggestions";
     let summary = "Lists contacts that are perhaps one, with the reasons in bits.";
     let api = api.add(doc(Method::GET, path, summary).asking(PAGES), suggested);
@@ -120,6 +123,23 @@ async fn list(state: State, caller: Caller, Query(page): Query<Page>) -> Answer 
         json!({
             "arrival_id": row.id, "contact_id": row.contact, "place": row.place, "external_id": row.external_id,
             "rule": row.rule, "ts": row.ts,
+        })
+    });
+    Ok(respond::ok(&json!({ "arrivals": arrivals.collect::<Vec<_>>(), "next": next })))
+}
+
+/// `GET /_kontor/contacts/v1/arrivals/unattributed`
+async fn unattributed(state: State, caller: Caller, Query(page): Query<Page>) -> Answer {
+    administrator(&caller)?;
+    let limit = page.limit()?;
+    let after = page.from.as_deref().unwrap_or_default();
+    let mut rows = resolution::unattributed(&mut state.store.reader(), after, limit + 1).await?;
+    let more = cut(&mut rows, limit);
+    let next = rows.last().filter(|_| more).map(|(row, _)| row.id.clone());
+    let arrivals = rows.iter().map(|(row, candidates)| {
+        json!({
+            "arrival_id": row.id, "place": row.place, "external_id": row.external_id, "ts": row.ts,
+            "candidates": candidates,
         })
     });
     Ok(respond::ok(&json!({ "arrivals": arrivals.collect::<Vec<_>>(), "next": next })))

@@ -10,6 +10,7 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use kontor_contacts::claim::Claim;
 use kontor_contacts::consent::Consent;
+use kontor_contacts::moving::NewAddress;
 use kontor_contacts::opening::Opening;
 use kontor_contacts::ulid::is_ulid;
 use kontor_model::appservice::Service;
@@ -43,6 +44,9 @@ pub fn routes(api: Api) -> Api {
     let path = "/_kontor/bridge/v1/conversations/{id}/consents";
     let summary = "Records what the customer agreed to by an explicit act, or took back.";
     let api = api.add(doc(Method::POST, path, summary).taking::<Consents>(), consents);
+    let path = "/_kontor/bridge/v1/conversations/{id}/address";
+    let summary = "The customer has a new id in the network; the old one still leads to the conversation.";
+    let api = api.add(doc(Method::PUT, path, summary).taking::<NewAddress>(), address);
     let path = "/_kontor/bridge/v1/channels/{id}/health";
     api.add(doc(Method::PUT, path, "Tells how the channel is.").taking::<HealthDoc>(), health)
 }
@@ -163,6 +167,19 @@ async fn consents(
     let change = state.contacts.record_consents(&row, &body.consents, bridge.caller.actor()).await?;
     state.store.submit(change).await?;
     Ok(respond::empty())
+}
+
+/// `PUT /_kontor/bridge/v1/conversations/{id}/address`
+async fn address(
+    state: State,
+    bridge: Bridge,
+    Path(id): Path<String>,
+    Body(new): Body<NewAddress>,
+) -> Answer {
+    let row = bridge.conversation(&state, &id).await?;
+    let (change, moved) = state.contacts.plan_move(&row, &new, bridge.caller.actor()).await?;
+    state.store.submit(change).await?;
+    Ok(respond::ok(&json!({ "moved": moved })))
 }
 
 /// `PUT /_kontor/bridge/v1/channels/{id}/health`

@@ -163,7 +163,7 @@ async fn get(state: State, caller: Caller, Path(id): Path<String>) -> Answer {
     let claims = view.claims.iter().map(|claim| {
         json!({
             "kind": claim.kind, "value": claim.value, "trust": Trust::word(claim.trust),
-            "source": claim.source, "since_ts": claim.since_ts,
+            "source": claim.source, "since_ts": claim.since_ts, "until_ts": claim.until_ts,
         })
     });
     let addresses = view.identities.iter().map(|address| {

@@ -83,6 +83,8 @@ pub struct ClaimRow {
     pub event_id: Option<String>,
     /// Since when it is known.
     pub since_ts: Ms,
+    /// Since when it is somebody else's.
+    pub until_ts: Option<Ms>,
     /// The conversation that says it.
     pub conversation: Option<String>,
 }
@@ -95,8 +97,8 @@ pub async fn claims<S: Source>(source: &mut S, contact: &str) -> Result<Vec<Clai
     let sql = concat!(
         members!(),
         "SELECT c.kind, c.key, c.value, c.trust, c.source, c.event_id, c.since_ts, \
-         c.conversation_id FROM m \
-         JOIN claim c ON c.contact_id = m.contact_id ORDER BY c.kind, c.key, c.trust DESC, c.since_ts"
+         c.conversation_id, c.until_ts FROM m JOIN claim c ON c.contact_id = m.contact_id \
+         ORDER BY c.kind, c.key, CASE WHEN c.until_ts IS NULL THEN 0 ELSE 1 END, c.trust DESC, c.since_ts"
     );
     let read = |row: &Row| {
         Ok(ClaimRow {
@@ -107,6 +109,7 @@ pub async fn claims<S: Source>(source: &mut S, contact: &str) -> Result<Vec<Clai
             source: row.text(4)?,
             event_id: row.text_opt(5)?,
             since_ts: row.int(6)?,
+            until_ts: row.int_opt(8)?,
             conversation: row.text_opt(7)?,
         })
     };
@@ -325,7 +328,7 @@ impl Change {
         let sql = "INSERT INTO claim (contact_id, kind, key, value, trust, source, event_id, since_ts, verified_ts, \
                    conversation_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (contact_id, kind, key) DO UPDATE SET \
                    value = excluded.value, trust = excluded.trust, source = excluded.source, \
-                   event_id = excluded.event_id, verified_ts = excluded.verified_ts \
+                   event_id = excluded.event_id, verified_ts = excluded.verified_ts, until_ts = NULL \
                    WHERE claim.trust < excluded.trust";
         self.run(
             sql,
@@ -342,6 +345,20 @@ impl Change {
                 claim.conversation.as_deref().into(),
             ],
         );
+    }
+
+    /// Notes that a number or an address is no longer whose it was: everybody's but this contact's claims of it end.
+    pub fn end_claims(&mut self, kind: &str, key: &str, but: &str, now: Ms) {
+        let sql = "UPDATE claim SET until_ts = $4 WHERE kind = $1 AND key = $2 AND contact_id <> $3 \
+                   AND until_ts IS NULL";
+        self.run(sql, vec![kind.into(), key.into(), but.into(), now.into()]);
+    }
+
+    /// Notes that a number or an address is no longer this contact's, nor of those merged into it.
+    pub fn end_claim(&mut self, kind: &str, key: &str, contact: &str, now: Ms) {
+        let sql = "UPDATE claim SET until_ts = $4 WHERE kind = $1 AND key = $2 AND until_ts IS NULL \
+                   AND contact_id IN (SELECT contact_id FROM contact WHERE contact_id = $3 OR redirect_to = $3)";
+        self.run(sql, vec![kind.into(), key.into(), contact.into(), now.into()]);
     }
 
     /// Notes what a customer agreed to; the same act told twice is one.

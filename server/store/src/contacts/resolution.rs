@@ -173,6 +173,40 @@ pub async fn arrivals<S: Source>(source: &mut S, after: &str, limit: i64) -> Res
     source.all(sql, vec![after.into(), limit.into()]).await?.iter().map(read_arrival).collect()
 }
 
+/// Arrivals that are nobody's yet, after an id, by their ids; each with the contacts that come into question.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn unattributed<S: Source>(
+    source: &mut S,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(ArrivalRow, Vec<String>)>> {
+    let sql = "SELECT a.arrival_id, NULL, a.place, a.external_id, a.rule, a.ts, \
+               coalesce(t.redirect_to, t.contact_id) FROM (SELECT * FROM arrival WHERE contact_id IS NULL \
+               AND arrival_id > $1 ORDER BY arrival_id LIMIT $2) a \
+               LEFT JOIN contact_suggestion s ON s.one = 'arrival:' || a.arrival_id AND s.state = 'open' \
+               LEFT JOIN contact t ON t.contact_id = s.other ORDER BY a.arrival_id, s.weight DESC, s.other";
+    let mut found: Vec<(ArrivalRow, Vec<String>)> = Vec::new();
+    for row in source.all(sql, vec![after.into(), limit.into()]).await? {
+        let arrival = ArrivalRow {
+            id: row.text(0)?,
+            contact: None,
+            place: row.text(2)?,
+            external_id: row.text(3)?,
+            rule: row.text(4)?,
+            ts: row.int(5)?,
+        };
+        if found.last().is_none_or(|(last, _)| last.id != arrival.id) {
+            found.push((arrival, Vec::new()));
+        }
+        if let (Some((_, candidates)), Some(candidate)) = (found.last_mut(), row.text_opt(6)?) {
+            candidates.push(candidate);
+        }
+    }
+    Ok(found)
+}
+
 /// Merges that resolution made since a moment.
 ///
 /// # Errors

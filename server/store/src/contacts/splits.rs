@@ -85,8 +85,8 @@ impl Change {
         for sql in [
             // Of one claim that several of them had, the one that is believed most.
             "INSERT INTO claim (contact_id, kind, key, value, trust, source, event_id, since_ts, verified_ts, \
-             conversation_id) SELECT $2, c.kind, c.key, c.value, c.trust, c.source, c.event_id, c.since_ts, \
-             c.verified_ts, c.conversation_id FROM claim c WHERE c.contact_id IN TEXT_SET($1) \
+             until_ts, conversation_id) SELECT $2, c.kind, c.key, c.value, c.trust, c.source, c.event_id, c.since_ts, \
+             c.verified_ts, c.until_ts, c.conversation_id FROM claim c WHERE c.contact_id IN TEXT_SET($1) \
              AND c.conversation_id IN TEXT_SET($3) ORDER BY c.trust DESC, c.since_ts ON CONFLICT DO NOTHING",
             "DELETE FROM claim WHERE contact_id IN TEXT_SET($1) AND conversation_id IN TEXT_SET($3) \
              AND contact_id <> $2",
@@ -129,8 +129,8 @@ impl Change {
     fn split_key(&mut self, members: &[&str], to: &str, kind: &str, key: &str) {
         for sql in [
             "INSERT INTO claim (contact_id, kind, key, value, trust, source, event_id, since_ts, verified_ts, \
-             conversation_id) SELECT $2, c.kind, c.key, c.value, c.trust, c.source, c.event_id, c.since_ts, \
-             c.verified_ts, c.conversation_id FROM claim c WHERE c.contact_id IN TEXT_SET($1) \
+             until_ts, conversation_id) SELECT $2, c.kind, c.key, c.value, c.trust, c.source, c.event_id, c.since_ts, \
+             c.verified_ts, c.until_ts, c.conversation_id FROM claim c WHERE c.contact_id IN TEXT_SET($1) \
              AND c.kind = $3 AND c.key = $4 ORDER BY c.trust DESC, c.since_ts ON CONFLICT DO NOTHING",
             "DELETE FROM claim WHERE contact_id IN TEXT_SET($1) AND kind = $3 AND key = $4 AND contact_id <> $2",
         ] {

@@ -124,6 +124,7 @@ async fn what_was_said_with_more_trust_stays_and_an_act_is_recorded_once() {
             source: "form".into(),
             event_id: None,
             since_ts: 3,
+            until_ts: None,
             conversation: None,
         };
         let consent = ConsentRow {
@@ -526,6 +527,7 @@ async fn visitors_are_forgotten_when_nothing_is_known_of_them_and_they_were_sile
                     source: "customer".into(),
                     event_id: None,
                     since_ts: 5,
+                    until_ts: None,
                     conversation: None,
                 },
             );
