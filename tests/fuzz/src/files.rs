@@ -22,7 +22,7 @@ pub(crate) fn run(data: &[u8]) {
         assert!(*number > 0);
         let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
         let line = csv::line_with(&cells, table.delimiter);
-        assert_eq!(csv::records(&line, table.delimiter), [cells.clone()], "{line:?}");
+        assert_eq!(csv::records(&line, table.delimiter), std::slice::from_ref(&cells), "{line:?}");
         for cell in cells {
             let safe = csv::harmless(cell);
             assert!(!safe.starts_with(['=', '+', '-', '@', '\t', '\r']), "{safe:?}");
