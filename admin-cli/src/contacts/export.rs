@@ -1,7 +1,7 @@
 //! `kontorctl contacts export`: the contacts that the caller may see, page by page, as an import takes them again.
 
 use super::Said;
-use super::{bad_file, option, vcard};
+use super::{bad_file, consents, option, vcard};
 use crate::api::Server;
 use crate::csv::{harmless, line};
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ const EXPORTS: &str = "/_kontor/contacts/v1/exports";
 /// Contacts of a page.
 const PAGE: &str = "500";
 /// Columns, each with the server's field.
-const COLUMNS: [(&str, &str); 13] = [
+const COLUMNS: [(&str, &str); 14] = [
     ("contact_id", "contact_id"),
     ("display_name", "display_name"),
     ("phone", "phones"),
@@ -30,6 +30,7 @@ const COLUMNS: [(&str, &str); 13] = [
     ("stage", "stage"),
     ("visibility", "visibility"),
     ("owner", "owner"),
+    ("consents", "consents"),
     ("links", "links"),
 ];
 
@@ -82,9 +83,10 @@ fn written(contact: &Value, form: &str) -> String {
 
 /// A value as a cell; several stand between bars.
 fn cell(value: Option<&Value>) -> String {
+    let one = |value: &Value| value.as_str().map_or_else(|| consents::text(value), str::to_owned);
     let text = match value {
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" | "),
+        Some(Value::Array(list)) => list.iter().map(one).collect::<Vec<_>>().join(" | "),
         Some(Value::Object(links)) => {
             let link =
                 |(system, id): (&String, &Value)| format!("{system}:{}", id.as_str().unwrap_or_default());

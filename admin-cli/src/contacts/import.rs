@@ -36,6 +36,10 @@ struct Told {
     #[serde(default)]
     left_out: Vec<LeftOut>,
     #[serde(default)]
+    consents_given: usize,
+    #[serde(default)]
+    consents_withdrawn: usize,
+    #[serde(default)]
     keys: Vec<String>,
 }
 
@@ -122,8 +126,8 @@ fn read(path: &str, bytes: &[u8], mapping: &Mapping, language: Language) -> Resu
     }
     let sheet = sheet::read(&text, mapping.delimiter);
     let fields = mapping.fields(&sheet.head);
-    let naming = ["display_name", "given_name", "family_name", "phone", "email"];
-    if !fields.iter().flatten().any(|field| naming.contains(field)) {
+    let naming = ["display_name", "given_name", "family_name", "phone", "email", "contact_id", "external_id"];
+    if !fields.iter().flatten().any(|field| naming.contains(&field.as_str())) {
         return Err(Failure::usage(Said::NoColumns.with(language, &[("columns", &sheet.head.join(", "))])));
     }
     for (name, _) in
@@ -175,7 +179,11 @@ fn why(told: &Told, language: Language) -> String {
         Some("held") => Said::RowHeld.of(language).to_owned(),
         Some("alike") => Said::RowAlike.of(language).to_owned(),
         Some("empty") => Said::RowEmpty.of(language).to_owned(),
+        Some("consent") => Said::RowConsent.of(language).to_owned(),
         Some("owner") => Said::RowOwner.of(language).to_owned(),
+        Some("bad_value") => {
+            Said::RowBadValue.with(language, &[("error", told.error.as_deref().unwrap_or_default())])
+        }
         _ => told.error.clone().unwrap_or_default(),
     }
 }
@@ -186,7 +194,8 @@ fn report(told: &[Told], dry: bool, language: Language) {
             let row = one.row.to_string();
             let words =
                 [("row", row.as_str()), ("field", left.field.as_str()), ("value", left.value.as_str())];
-            eprintln!("{}", crate::report::harmless(&Said::LeftOut.with(language, &words)));
+            let text = if left.field == "consent" { Said::ConsentLeftOut } else { Said::LeftOut };
+            eprintln!("{}", crate::report::harmless(&text.with(language, &words)));
         }
         if one.outcome == "rejected" {
             let (row, why) = (one.row.to_string(), why(one, language));
@@ -202,6 +211,13 @@ fn report(told: &[Told], dry: bool, language: Language) {
     let words: Vec<(&str, &str)> = counts.iter().map(|(name, count)| (*name, count.as_str())).collect();
     let text = if dry { Said::WouldImport } else { Said::Imported };
     say(text.with(language, &words));
+    let given: usize = told.iter().map(|one| one.consents_given).sum();
+    let withdrawn: usize = told.iter().map(|one| one.consents_withdrawn).sum();
+    if given + withdrawn > 0 {
+        let words = [("given", given.to_string()), ("withdrawn", withdrawn.to_string())];
+        let words: Vec<(&str, &str)> = words.iter().map(|(name, count)| (*name, count.as_str())).collect();
+        say(Said::Consents.with(language, &words));
+    }
 }
 
 /// The rows that were rejected as they stood in the file, each with the reason.

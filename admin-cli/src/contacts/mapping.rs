@@ -2,6 +2,7 @@
 
 use super::Said;
 use super::bad_file;
+use super::consents::{Consents, is_column};
 use crate::csv::meant;
 use crate::failure::Failure;
 use crate::language::Language;
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// What a column can be. The last ones are read over: an earlier import wrote them.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 20] = [
     "contact_id",
     "external_id",
     "display_name",
@@ -28,13 +29,14 @@ const FIELDS: [&str; 19] = [
     "visibility",
     "owner",
     "override_reason",
+    "consents",
     "",
     "reason",
     "candidates",
 ];
 
 /// What people call columns, in small letters.
-const CALLED: [(&str, &[&str]); 13] = [
+const CALLED: [(&str, &[&str]); 14] = [
     ("external_id", &["id", "identyfikator", "ідентифікатор", "id zewnętrzne"]),
     (
         "display_name",
@@ -77,6 +79,7 @@ const CALLED: [(&str, &[&str]); 13] = [
     ("customer_no", &["customer number", "numer klienta", "nr klienta", "номер клієнта"]),
     ("language", &["language", "język", "jezyk", "мова"]),
     ("owner", &["owner", "opiekun", "właściciel", "відповідальний"]),
+    ("consents", &["zgody", "згоди"]),
     ("reason", &["powód", "причина"]),
     ("override_reason", &["powód zgody", "причина дозволу"]),
 ];
@@ -112,7 +115,8 @@ impl Mapping {
     pub fn read(path: &str, language: Language) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| bad_file(language, path, error))?;
         let file: File = serde_json::from_str(&text).map_err(|error| bad_file(language, path, error))?;
-        let unknown = file.columns.values().find(|field| !FIELDS.contains(&field.as_str()));
+        let unknown =
+            file.columns.values().find(|field| !FIELDS.contains(&field.as_str()) && !is_column(field));
         if let Some(field) = unknown {
             let known =
                 FIELDS.iter().filter(|field| !field.is_empty()).copied().collect::<Vec<_>>().join(", ");
@@ -129,17 +133,18 @@ impl Mapping {
     }
 
     /// What each column is; nothing for those that are not taken.
-    pub fn fields(&self, head: &[String]) -> Vec<Option<&'static str>> {
+    pub fn fields(&self, head: &[String]) -> Vec<Option<String>> {
         head.iter().map(|name| self.field(name)).collect()
     }
 
-    fn field(&self, name: &str) -> Option<&'static str> {
+    fn field(&self, name: &str) -> Option<String> {
         let name = name.trim();
         let found = match self.columns.get(name) {
-            Some(field) => FIELDS.iter().find(|known| **known == field).copied(),
-            None => called(name),
+            Some(field) => Some(field.clone()),
+            None if is_column(&name.to_lowercase()) => Some(name.to_lowercase()),
+            None => called(name).map(str::to_owned),
         };
-        found.filter(|field| !["", "reason", "candidates"].contains(field))
+        found.filter(|field| !["", "reason", "candidates"].contains(&field.as_str()))
     }
 }
 
@@ -152,21 +157,24 @@ fn called(name: &str) -> Option<&'static str> {
 }
 
 /// A line as the server is told of it.
-pub fn row(number: i64, fields: &[Option<&'static str>], cells: &[String]) -> Value {
+pub fn row(number: i64, fields: &[Option<String>], cells: &[String]) -> Value {
     let mut row = Map::new();
     let (mut given, mut family) = ("", "");
     let (mut phones, mut emails): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let mut consents = Consents::default();
     for (field, cell) in fields.iter().zip(cells) {
         let (Some(field), cell) = (field, meant(cell.trim()).trim()) else { continue };
         if cell.is_empty() {
             continue;
         }
-        match *field {
+        match field.as_str() {
             "given_name" => given = cell,
             "family_name" => family = cell,
             // Numbers of one cell are told apart by the server; these cannot stand inside one.
             "phone" => phones.extend(parts(cell, &['|', '\n'])),
             "email" => emails.extend(parts(cell, &['|', '\n', ';'])),
+            "consents" => consents.cell(cell),
+            field if is_column(field) => consents.column(field, cell),
             field => drop(row.entry(field).or_insert_with(|| cell.into())),
         }
     }
@@ -177,6 +185,10 @@ pub fn row(number: i64, fields: &[Option<&'static str>], cells: &[String]) -> Va
     row.insert("row".to_owned(), number.into());
     row.insert("phones".to_owned(), json!(phones));
     row.insert("emails".to_owned(), json!(emails));
+    let consents = consents.told();
+    if !consents.is_empty() {
+        row.insert("consents".to_owned(), consents.into());
+    }
     Value::Object(row)
 }
 
@@ -205,13 +217,15 @@ mod tests {
             Some("phone"),
             Some("display_name"),
         ];
-        assert_eq!(found, wanted);
+        assert_eq!(found, wanted.map(|field| field.map(str::to_owned)));
+        assert_eq!(Mapping::default().fields(&texts(&["Consent_News"])), [Some("consent_news".to_owned())]);
     }
 
     #[test]
     fn a_line_is_a_row_with_all_its_numbers() {
         let fields =
-            [Some("given_name"), Some("family_name"), Some("phone"), Some("phone"), Some("email"), None];
+            [Some("given_name"), Some("family_name"), Some("phone"), Some("phone"), Some("email"), None]
+                .map(|field| field.map(str::to_owned));
         let cells = texts(&["Jan", "Kowalski", "'+48512342152 | 601 234 567", "", "a@b.pl;c@d.pl", "x"]);
         let row = row(2, &fields, &cells);
         assert_eq!(row["display_name"], "Jan Kowalski");

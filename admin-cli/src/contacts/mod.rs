@@ -1,5 +1,6 @@
 //! `kontorctl contacts`: customers into the server and out of it, and what is known of whose messages are whose.
 
+mod consents;
 mod export;
 mod import;
 mod mapping;

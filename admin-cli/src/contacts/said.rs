@@ -110,6 +110,30 @@ texts! { Said:
         pl: "Opiekun nie ma konta na tym serwerze; wpisz pełny identyfikator użytkownika.",
         uk: "Відповідальний не має облікового запису на цьому сервері; напишіть повний ідентифікатор користувача.",
     }
+    /// A value that cannot be taken; the server says why in English, with the name of the field.
+    RowBadValue {
+        en: "A value of it cannot be taken. The server says: {error}",
+        pl: "Nie można przyjąć jednej z wartości. Serwer podaje: {error}",
+        uk: "Одне зі значень не можна взяти. Сервер каже: {error}",
+    }
+    /// A consent that is none.
+    RowConsent {
+        en: "A consent of it cannot be taken: it must be given or withdrawn, and a given one needs a day of the past and the version of the text that was shown.",
+        pl: "Nie można przyjąć jego zgody: musi być udzielona albo wycofana (given, withdrawn), a udzielona potrzebuje daty z przeszłości i wersji pokazanego tekstu.",
+        uk: "Його згоду не можна взяти: вона має бути надана або відкликана (given, withdrawn), а надана потребує дати з минулого й версії показаного тексту.",
+    }
+    /// A consent that was withdrawn here.
+    ConsentLeftOut {
+        en: "Row {row}: the consent {value} is left out: the person took it back. It holds again when the person consents anew.",
+        pl: "Wiersz {row}: pominięto zgodę {value}: ta osoba ją wycofała. Będzie obowiązywać, gdy udzieli jej ponownie.",
+        uk: "Рядок {row}: згоду {value} пропущено: ця людина її відкликала. Вона діятиме, коли людина надасть її знову.",
+    }
+    /// Consents that an import took.
+    Consents {
+        en: "Consents: given {given}, withdrawn {withdrawn}.",
+        pl: "Zgody: udzielone {given}, wycofane {withdrawn}.",
+        uk: "Згоди: надано {given}, відкликано {withdrawn}.",
+    }
     /// A card of another version.
     CardVersion {
         en: "It is no vCard of version 3.0 or 4.0. Export it anew in one of them.",

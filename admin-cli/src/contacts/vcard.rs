@@ -1,6 +1,7 @@
 //! vCards of versions 3.0 (RFC 2426) and 4.0 (RFC 6350): read strictly, written as 4.0. What a contact has no place for
 //! (pictures, addresses, birthdays) is read over.
 
+use super::consents::{self, Consents};
 use serde_json::{Map, Value, json};
 
 /// Bytes of a written line, after which it goes on in the next.
@@ -8,6 +9,8 @@ const FOLD: usize = 74;
 /// Our own properties: the contact that a card is, and why it is taken although others stand in its way.
 const CONTACT: &str = "X-KONTOR-CONTACT-ID";
 const OVERRIDE: &str = "X-KONTOR-OVERRIDE-REASON";
+/// What the person consents to, or took back; one for each.
+const CONSENT: &str = "X-KONTOR-CONSENT";
 /// Why a card was rejected.
 pub const REASON: &str = "X-KONTOR-REASON";
 
@@ -112,6 +115,14 @@ fn row(number: i64, lines: &[&str]) -> Result<Value, Wrong> {
     row.insert("row".to_owned(), number.into());
     row.insert("phones".to_owned(), json!(values(&properties, "TEL")));
     row.insert("emails".to_owned(), json!(values(&properties, "EMAIL")));
+    let mut consents = Consents::default();
+    for property in properties.iter().filter(|property| property.name == CONSENT) {
+        consents.cell(&plain(&property.value));
+    }
+    let consents = consents.told();
+    if !consents.is_empty() {
+        row.insert("consents".to_owned(), consents.into());
+    }
     Ok(Value::Object(row))
 }
 
@@ -244,6 +255,9 @@ pub fn write(contact: &Value) -> String {
         if !text(field).is_empty() {
             card.push_str(&line(name, text(field)));
         }
+    }
+    for consent in &list("consents") {
+        card.push_str(&line(CONSENT, &consents::text(consent)));
     }
     card.push_str("END:VCARD\r\n");
     card

@@ -7,6 +7,7 @@ use kontor_model::{Error, Ms, Nid, Result};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::contacts::conversations::ConversationRow;
+use kontor_store::contacts::crm_acts::CrmAct;
 
 /// How a conversation can stand.
 pub const STATUSES: [&str; 4] = ["open", "pending", "snoozed", "closed"];
@@ -37,6 +38,16 @@ impl Contacts {
     ) -> Result<()> {
         let now = self.now();
         change.assign_conversation(&row.id, row.assignee, to.map(|to| to.user), now);
+        if let Some(to) = to {
+            change.tell_crms_act(CrmAct {
+                conversation: &row.id,
+                kind: "assigned",
+                event: None,
+                by: actor.user,
+                to: Some(to.user),
+                ts: now,
+            });
+        }
         let mut audit =
             Audit::done(Action::ConversationAssign, actor, now).on("conversation", row.id.as_str());
         let (from, user_id) = (row.assignee_id.as_deref(), to.map(|to| to.user_id));
@@ -99,6 +110,16 @@ impl Contacts {
         if row.status == "closed" {
             // Nobody was brought into its rooms meanwhile.
             change.mind_conversation(&row.id, self.now());
+        }
+        if status == "closed" && row.status != "closed" {
+            change.tell_crms_act(CrmAct {
+                conversation: &row.id,
+                kind: "closed",
+                event: None,
+                by: actor.user,
+                to: None,
+                ts: self.now(),
+            });
         }
         let mut audit =
             Audit::done(Action::ConversationStatus, actor, self.now()).on("conversation", row.id.as_str());

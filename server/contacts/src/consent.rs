@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// The state of what is agreed to.
 const GIVEN: &str = "given";
+/// What is no act of a person.
+pub(crate) const NO_ACTS: [&str; 4] = ["preticked", "implied", "default", "none"];
 /// Consents of one request.
 const MOST: usize = 20;
 /// How far a clock may be ahead of ours, milliseconds.
@@ -50,7 +52,7 @@ impl Consent {
             ));
         }
         let act = text(&self.act, "consents.act", 100)?;
-        if ["preticked", "implied", "default", "none"].contains(&act.as_str()) {
+        if NO_ACTS.contains(&act.as_str()) {
             return Err(Error::invalid_param(
                 "A consent needs an act of the person; what was ticked already is none.",
             ));

@@ -8,6 +8,7 @@ use kontor_model::{Error, Ms, Nid, Result};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::contacts::conversations::ConversationRow;
+use kontor_store::contacts::crm_acts::CrmAct;
 use kontor_store::contacts::notes::{NewTask, NoteRow, TaskRow};
 use serde::Deserialize;
 
@@ -39,7 +40,7 @@ pub struct Task {
 impl Note {
     /// Those that still say something.
     pub fn all(rows: Vec<NoteRow>) -> Vec<Self> {
-        let read = |row: NoteRow| said(&row.content, str::to_owned).map(|text| Self { text, row });
+        let read = |row: NoteRow| said_by(&row.content, false).map(|text| Self { text, row });
         rows.into_iter().filter_map(read).collect()
     }
 }
@@ -47,10 +48,14 @@ impl Note {
 impl Task {
     /// Those that still say something.
     pub fn all(rows: Vec<TaskRow>) -> Vec<Self> {
-        let read =
-            |row: TaskRow| said(&row.content, |rest| command::task(rest).text).map(|text| Self { text, row });
+        let read = |row: TaskRow| said_by(&row.content, true).map(|text| Self { text, row });
         rows.into_iter().filter_map(read).collect()
     }
+}
+
+/// What the event of a note says, or that of a task.
+pub(crate) fn said_by(content: &[u8], is_task: bool) -> Option<String> {
+    if is_task { said(content, |rest| command::task(rest).text) } else { said(content, str::to_owned) }
 }
 
 /// What an event notes: a command says it after its word.
@@ -114,10 +119,10 @@ impl Contacts {
         change: &mut Change,
         row: &ConversationRow,
         event: (Nid, &str),
-        kind: &str,
+        kind: &'static str,
         actor: Actor,
     ) -> Result<()> {
-        change.add_note(event.0, &row.id, kind, actor.user.unwrap_or_default());
+        change.add_note(event.0, &row.id, kind, (actor.user.unwrap_or_default(), self.now()));
         self.note_act(change, row, Action::ConversationNote, Some(event.1), actor).await
     }
 
@@ -171,8 +176,18 @@ impl Contacts {
         done: bool,
         actor: Actor,
     ) -> Result<()> {
-        let by = actor.user.unwrap_or_default();
-        change.set_task_done(&row.id, task.row.number, done.then(|| (self.now(), by)));
+        let (by, now) = (actor.user.unwrap_or_default(), self.now());
+        change.set_task_done(&row.id, task.row.number, done.then_some((now, by)));
+        if done {
+            change.tell_crms_act(CrmAct {
+                conversation: &row.id,
+                kind: "done",
+                event: Some(task.row.event),
+                by: Some(by),
+                to: None,
+                ts: now,
+            });
+        }
         self.note_act(change, row, Action::ConversationTask, Some(&task.row.event_id), actor).await
     }
 

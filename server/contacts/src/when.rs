@@ -172,6 +172,23 @@ impl Calendar {
         found.filter(|ts| *ts > now)
     }
 
+    /// The moment of the past that a text names: a day with or without a time, by itself its beginning, or a moment of
+    /// RFC 3339.
+    pub fn past(&self, text: &str, now: Ms) -> Option<Ms> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let found = match words.as_slice() {
+            words if is_date(words) => match day(words.first()?)? {
+                Day::Exact(date) => {
+                    let of_day = words.get(1).copied().and_then(time).unwrap_or(Time::midnight());
+                    self.at(date.to_datetime(of_day))
+                }
+                _ => None,
+            },
+            _ => text.trim().parse::<Timestamp>().ok().map(Timestamp::as_millisecond),
+        };
+        found.filter(|ts| (1..=now).contains(ts))
+    }
+
     /// Until when something is to be done: a day means its end. Days of the past are none.
     pub fn due(&self, text: &str, now: Ms) -> Option<Ms> {
         let words: Vec<&str> = text.split_whitespace().collect();

@@ -222,6 +222,7 @@ CREATE INDEX conversation_task_open ON conversation_task (assignee_nid, due_ts) 
 CREATE TABLE consent (
     consent_nid BIGINT PRIMARY KEY,
     contact_id TEXT NOT NULL,
+    -- Empty: it came with a file.
     conversation_id TEXT NOT NULL,
     purpose TEXT NOT NULL,
     -- given, withdrawn.
@@ -231,7 +232,7 @@ CREATE TABLE consent (
     text_sha256 TEXT,
     -- What the person did, such as ticked.
     act TEXT NOT NULL,
-    -- customer, network, form, shop.
+    -- customer, network, form, shop, employee, import.
     source TEXT NOT NULL,
     event_id TEXT,
     given_ts BIGINT NOT NULL,

@@ -12,7 +12,7 @@ CREATE TABLE contact_link (
     written TEXT,
     -- The values that both sides agreed on last, JSON by our fields.
     base TEXT,
-    -- The record there that it was merged into.
+    -- The record there that it was merged into; empty: it is there no more.
     merged_into TEXT,
     -- Changes of the record in the present minute, and its beginning.
     changes BIGINT NOT NULL,
@@ -78,7 +78,9 @@ CREATE TABLE crm_connector (
     -- The record at which the nightly comparison is, and the day of the last one.
     compared TEXT,
     compared_day BIGINT NOT NULL,
-    created_ts BIGINT NOT NULL
+    created_ts BIGINT NOT NULL,
+    -- 1 = it is told what was done with customers.
+    timeline BIGINT NOT NULL
 );
 
 -- Contacts that a CRM is yet to be told of: written in the transaction of the change, told as the contact is then.
@@ -97,11 +99,33 @@ CREATE TABLE crm_outbox (
 ) WITHOUT_ROWID;
 CREATE INDEX crm_outbox_next ON crm_outbox (next_ts) WHERE given_up IS NULL;
 
+-- What employees did, of which a CRM is yet to be told: written in the transaction of the act. Ids only: what a note says
+-- is read when it is told, so that what was redacted meanwhile is not.
+CREATE TABLE crm_item (
+    system TEXT NOT NULL,
+    -- The same for the same act, so that it is told once.
+    item TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    -- assigned, closed, note, decision, done.
+    kind TEXT NOT NULL,
+    -- The event that says what was noted, or what was to be done.
+    event_nid BIGINT,
+    by_nid BIGINT,
+    to_nid BIGINT,
+    ts BIGINT NOT NULL,
+    attempt BIGINT NOT NULL,
+    next_ts BIGINT NOT NULL,
+    -- Why it was given up; NULL while it is tried.
+    given_up TEXT,
+    PRIMARY KEY (system, item)
+) WITHOUT_ROWID;
+CREATE INDEX crm_item_next ON crm_item (next_ts) WHERE given_up IS NULL;
+
 -- What a person has to decide or do about a connector.
 CREATE TABLE crm_task (
     task_nid BIGINT PRIMARY KEY,
     system TEXT NOT NULL,
-    -- conflict, please_merge, merged_there, unclear, paused, given_up.
+    -- conflict, please_merge, merged_there, gone, unclear, paused, given_up.
     kind TEXT NOT NULL,
     -- What it is about, so that it is told once: a record there, a contact, a field of it.
     subject TEXT NOT NULL,

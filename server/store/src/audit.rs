@@ -68,6 +68,7 @@ actions! {
     ContactExport = "contact.export",
     ConnectorCreate = "connector.create",
     ConnectorRemove = "connector.remove",
+    ConnectorCompare = "connector.compare",
     ConnectorTask = "connector.task_done",
     QualityReportMake = "contact.quality_report",
     QualityReportAssign = "contact.quality_assign",

@@ -164,7 +164,8 @@ tables! {
     ContactImportRow = "contact_import_row" Refuse ["import_id", "number"] ["contact_id", "ts"];
     QualityReport = "quality_report" Refuse ["report_id"] ["month", "made_ts", "made_by_nid", "figures"];
     CrmConnector = "crm_connector" Refuse ["system"] ["kind", "url", "api_key", "api_secret", "hook_id", "hook_secret",
-        "mapping", "cursor_ts", "cursor_id", "next_ts", "failures", "compared", "compared_day", "created_ts"];
+        "mapping", "cursor_ts", "cursor_id", "next_ts", "failures", "compared", "compared_day", "created_ts",
+        "timeline"];
     CrmReport = "crm_report" Replace ["system", "day"] ["figures", "ts"];
     ContactDue = "contact_due" Replace ["contact_id"] ["since_ts"];
     Consent = "consent" Keep ["consent_nid"] ["contact_id", "conversation_id", "purpose", "state",

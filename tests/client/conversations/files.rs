@@ -17,6 +17,7 @@ both_databases!(
     a_dry_run_writes_nothing_and_says_what_would_be,
     cards_are_taken_like_rows,
     an_export_that_is_imported_again_changes_nothing,
+    consents_come_and_go_with_files_and_the_most_restrictive_word_wins,
     an_export_holds_only_what_one_may_see,
 );
 
@@ -275,6 +276,78 @@ async fn an_export_that_is_imported_again_changes_nothing(server: Homeserver) {
     let lines = terminal.exported("jsonl");
     assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
     assert!(lines.contains(&id));
+}
+
+async fn consents_come_and_go_with_files_and_the_most_restrictive_word_wins(server: Homeserver) {
+    if is_reference() {
+        return;
+    }
+    let admin = server.register_admin("admin").await;
+    let terminal = Terminal::of(&server, &admin);
+    let (one, two, three, name) = (number(), number(), number(), surname());
+    let file = terminal.write(
+        "in.csv",
+        format!(
+            "name;phone;consent_news;consent_news_date;consent_news_text;consent_news_source;consents\n\
+             Jan {name}a;+{one};tak;1.05.2026;v3;form;calls: withdrawn\n\
+             Ewa {name}b;+{two};given;;v3;;\n\
+             Ola {name}c;+{three};perhaps;2026-05-01;v3;;\n"
+        ),
+    );
+    let rejected = terminal.file("rejected.csv");
+    for more in [&["--dry-run"][..], &["--rejected", &rejected]] {
+        let said = terminal.import(&file, more);
+        assert!(said.contains("rejected: 2") && said.contains("Consents: given 1, withdrawn 1."), "{said}");
+    }
+    let back = fs::read_to_string(&rejected).expect("written");
+    assert!(back.contains(&format!("Ewa {name}b;+{two};given;;v3;;;A consent of it")), "{back}");
+    assert_eq!(back.lines().count(), 3, "{back}");
+    let card = async |typed: &str| {
+        let id = text(&found(&admin, typed).await[0]["contact_id"]);
+        admin.get(&format!("{CONTACTS}/{id}")).await.ok()
+    };
+    let jan = card(&format!("+{one}")).await;
+    let told: Vec<_> = list(&jan["consents"])
+        .iter()
+        .map(|one| ["purpose", "state", "text_version", "act", "source"].map(|field| text(&one[field])))
+        .collect();
+    assert!(told.contains(&["news", "given", "v3", "import", "form"].map(str::to_owned)), "{told:?}");
+    assert!(told.contains(&["calls", "withdrawn", "", "import", "import"].map(str::to_owned)), "{told:?}");
+    // Out and in again, in both forms: nothing changes.
+    let id = text(&jan["contact_id"]);
+    for form in ["csv", "vcf"] {
+        let all = terminal.exported(form);
+        let own = match form {
+            "csv" => {
+                let line = all.lines().find(|line| line.starts_with(&id)).expect("there");
+                assert!(line.contains("news: given, 2026-0"), "{line}");
+                format!("{}\n{line}\n", all.lines().next().unwrap_or_default())
+            }
+            _ => {
+                let card = all.split("BEGIN:VCARD").find(|card| card.contains(&id)).expect("there");
+                assert!(card.contains("X-KONTOR-CONSENT:news: given"), "{card}");
+                format!("BEGIN:VCARD{card}")
+            }
+        };
+        let said = terminal.import(&terminal.write(&format!("again.{form}"), own), &[]);
+        assert!(said.contains("unchanged: 1") && !said.contains("Consents:"), "{said}");
+    }
+    // What was taken back stays so, whatever a file says; what a file says was taken back is.
+    let file = terminal.write(
+        "more.csv",
+        format!(
+            "contact_id;consent_news;consent_calls;consent_calls_date;consent_calls_text\n\
+             {id};nie;tak;2026-06-01;v4\n"
+        ),
+    );
+    let said = terminal.import(&file, &[]);
+    assert!(said.contains("updated: 1") && said.contains("Consents: given 0, withdrawn 1."), "{said}");
+    let line = terminal.exported("csv").lines().find(|line| line.starts_with(&id)).expect("there").to_owned();
+    assert!(line.contains("calls: withdrawn") && line.contains("news: withdrawn"), "{line}");
+    // Of nobody who is known, consents alone make no contact.
+    let nobody = terminal.write("nobody.csv", "contact_id;consent_news\n01ARZ3NDEKTSV4RRFFQ69G5FAV;nie\n");
+    let said = terminal.import(&nobody, &[]);
+    assert!(said.contains("New: 0,") && said.contains("rejected: 1"), "{said}");
 }
 
 async fn an_export_holds_only_what_one_may_see(server: Homeserver) {

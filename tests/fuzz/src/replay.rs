@@ -110,6 +110,21 @@ fn patterns_match_as_they_are_defined() {
 }
 
 #[test]
+fn files_of_contacts_are_read_as_they_are_written() {
+    replay("files");
+}
+
+#[test]
+fn numbers_addresses_and_names_have_one_key() {
+    replay("keys");
+}
+
+#[test]
+fn orders_of_shops_become_short_facts() {
+    replay("shop");
+}
+
+#[test]
 fn names_types_and_ranges_of_files_harm_nobody() {
     replay("names");
 }

@@ -58,9 +58,12 @@ impl Contacts {
                 false => self.plan_new_record(connector, &mapping, record).await.map(Followed::from),
             };
         };
+        if link.is_gone && !record.deleted && record.merged_into.is_none() {
+            change.is_there_again(key);
+        }
         let is_seen = link.seen.as_deref() == Some(record.version.as_str());
         if is_seen || record.deleted || link.paused_ts.is_some_and(|ts| ts > now) {
-            return Ok(Followed::default());
+            return Ok(change.into());
         }
         if let Some(into) = &record.merged_into {
             self.plan_merged_there(&mut change, key, &link, (into, &record.version)).await?;
@@ -246,7 +249,7 @@ impl Contacts {
     }
 
     /// Two records became one there: the link leads on, and whether the contacts are one is for a person to say.
-    async fn plan_merged_there(
+    pub(super) async fn plan_merged_there(
         &self,
         change: &mut Change,
         key: (&str, &str, &str),

@@ -9,6 +9,7 @@ pub mod hook;
 mod inbound;
 mod outbound;
 mod setup;
+mod timeline;
 
 pub use inbound::Followed;
 pub use outbound::Outgoing;
@@ -61,6 +62,10 @@ pub struct Mapping {
     pub external_type: String,
     /// By our fields: display_name, phone, email, company, language.
     pub fields: BTreeMap<String, Field>,
+    /// Whether the CRM is told, as lines on a record's timeline, what employees did with the contact: conversations
+    /// that were given to somebody or closed, notes, decisions, tasks that were done. Never what the customer wrote.
+    #[serde(default)]
+    pub timeline: bool,
 }
 
 impl Mapping {

@@ -6,6 +6,7 @@ use kontor_model::{Error, Result};
 use kontor_store::Change;
 use kontor_store::contacts::cards;
 use kontor_store::contacts::crm::{self, Agreed, ConnectorRow, LinkedRow, OutboxRow};
+use kontor_store::contacts::crm_acts::ActRow;
 use kontor_store::contacts::links::LinkKey;
 use kontor_store::contacts::queue::Reader;
 
@@ -52,7 +53,7 @@ impl Contacts {
         };
         let base = super::inbound::base(link)?;
         let fates = decide::all(&mapping, &base, &outgoing.values, &base);
-        Ok(link.base.is_some() && fates == decide::Fates::default())
+        Ok(link.base.is_some() && link.seen.is_some() && fates == decide::Fates::default())
     }
 
     /// What is to be written into a record, by their fields, and the change for what is to be decided by a person.
@@ -167,6 +168,46 @@ impl Contacts {
         let mut change = Change::default();
         change.crm_given_up(row, kind);
         self.add_task_about(&mut change, &row.system, kind, &row.contact, Some(&row.contact), why).await?;
+        Ok(change)
+    }
+}
+
+impl Contacts {
+    /// Plans that a linked record is there no more: a person says what became of it, unless the contact has another one
+    /// there, which then is it. Says whether there is another one.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn plan_gone(
+        &self,
+        change: &mut Change,
+        connector: &ConnectorRow,
+        outgoing: &Outgoing,
+        link: &LinkedRow,
+    ) -> Result<bool> {
+        let mapping = Mapping::of(connector)?;
+        let id = link.external_id.as_str();
+        let key = (connector.system.as_str(), mapping.external_type.as_str(), id);
+        let other = outgoing.links.iter().find(|other| other.external_id != link.external_id);
+        if let Some(other) = other {
+            change.merged_there(key, &other.external_id, link.seen.as_deref().unwrap_or_default());
+            return Ok(true);
+        }
+        let detail = serde_json::json!({ "external_id": id, "link": record_link(connector, &mapping, id) });
+        self.add_task(change, key, "gone", Some(&outgoing.contact), &detail).await?;
+        Ok(false)
+    }
+
+    /// Plans that a CRM is told no more of what was done with a contact, and why.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn plan_giving_up_act(&self, system: &str, row: &ActRow, why: &str) -> Result<Change> {
+        let mut change = Change::default();
+        change.crm_act_given_up(system, &row.item, why);
+        let detail = serde_json::json!({ "why": why, "timeline": true });
+        let subject = format!("timeline {}", row.contact);
+        self.add_task_about(&mut change, system, "given_up", &subject, Some(&row.contact), &detail).await?;
         Ok(change)
     }
 }

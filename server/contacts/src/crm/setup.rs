@@ -6,7 +6,7 @@ use kontor_model::random::{TOKEN_LENGTH, opaque};
 use kontor_model::{Code, Error, Nid, Result};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
-use kontor_store::contacts::crm::{self, ConnectorRow};
+use kontor_store::contacts::crm::{self, ConnectorRow, TaskRow};
 use serde::Deserialize;
 
 /// Kinds of CRMs that can be spoken to.
@@ -42,6 +42,8 @@ pub struct Connection {
 pub struct Decision {
     /// Of a conflict: `us` or `them`.
     pub take: Option<String>,
+    /// Of a record that is there no more: the one that it was merged into.
+    pub record: Option<String>,
 }
 
 impl Contacts {
@@ -104,7 +106,7 @@ impl Contacts {
             system,
         };
         let mut change = Change::default();
-        change.add_connector(&row, self.now());
+        change.add_connector(&row, wish.mapping.timeline, self.now());
         let audit =
             Audit::done(Action::ConnectorCreate, actor, self.now()).on("connector", row.system.as_str());
         change.audit(self.store.nid().await?, audit);
@@ -123,6 +125,19 @@ impl Contacts {
         Ok(change)
     }
 
+    /// Plans that all linked records of a CRM are compared now, as every night. Submitting ends in `Conflict` when it is
+    /// not there.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn plan_comparison(&self, system: &str, actor: Actor) -> Result<Change> {
+        let mut change = Change::default();
+        change.crm_to_compare(system);
+        let audit = Audit::done(Action::ConnectorCompare, actor, self.now()).on("connector", system);
+        change.audit(self.store.nid().await?, audit);
+        Ok(change)
+    }
+
     /// Plans that a person decided or did something about a connector. Of a conflict the value that counts becomes what
     /// both agree on: ours is told there, theirs is taken as if the person had typed it.
     ///
@@ -134,42 +149,73 @@ impl Contacts {
             .filter(|row| row.task == task)
             .ok_or_else(|| Error::not_found("There is nothing to be done."))?;
         let (now, mut change) = (self.now(), Change::default());
-        if row.kind == "conflict" {
-            let take = one_of(decision.take.as_deref().unwrap_or_default(), "take", &["us", "them"])?;
-            let detail: serde_json::Value = serde_json::from_str(&row.detail).map_err(Error::internal)?;
-            let said = |name: &str| detail.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-            let contact =
-                row.contact.as_deref().ok_or_else(|| Error::not_found("There is no such contact."))?;
-            let connectors = crm::connectors(&mut self.store.reader()).await?;
-            let connector = connectors.into_iter().find(|connector| connector.system == row.system);
-            let connector = connector.ok_or_else(|| Error::not_found("There is no such connector."))?;
-            let mapping = Mapping::of(&connector)?;
-            let key = (row.system.as_str(), mapping.external_type.as_str(), said("external_id"));
-            if let Some(link) = crm::linked(&mut self.store.reader(), key).await? {
-                let (field, theirs) = (said("field").to_owned(), said("theirs").to_owned());
-                let mut base = super::inbound::base(&link)?;
-                // What they say is agreed on: what then differs from it is ours, and is told there.
-                base.insert(field.clone(), theirs.clone());
-                let base = serde_json::to_string(&base).map_err(Error::internal)?;
-                let version = link.seen.as_deref().unwrap_or_default();
-                change.agree(crm::Agreed { key, version, written: None, base: &base, now });
-                if take == "them" {
-                    self.note_by_hand(&mut change, contact, &[(field, theirs)], now);
-                    change.touch_contact(contact, now);
-                }
-            }
-            change.tell_crms(contact, now);
-        } else if let Some(contact) = &row.contact {
+        match row.kind.as_str() {
+            "conflict" => self.decide_conflict(&mut change, &row, decision).await?,
+            "gone" => self.decide_gone(&mut change, &row, decision).await?,
+            "paused" => change.leave_alone_no_more(&row.system, &row.subject),
+            "given_up" => change.crm_acts_again(&row.system, now),
+            _ => {}
+        }
+        if let Some(contact) = &row.contact {
             change.tell_crms(contact, now);
         }
         change.crm_task_done(task, actor.user, now);
         let mut audit = Audit::done(Action::ConnectorTask, actor, now).on("connector", row.system.as_str());
-        audit.detail = Some(
-            serde_json::json!({ "task": task.to_string(), "kind": row.kind, "take": decision.take })
-                .to_string(),
-        );
+        let detail = serde_json::json!({
+            "task": task.to_string(), "kind": row.kind, "take": decision.take, "record": decision.record,
+        });
+        audit.detail = Some(detail.to_string());
         change.audit(self.store.nid().await?, audit);
         Ok(change)
+    }
+
+    /// Of a conflict the value that counts becomes what both agree on.
+    async fn decide_conflict(&self, change: &mut Change, row: &TaskRow, decision: &Decision) -> Result<()> {
+        let now = self.now();
+        let take = one_of(decision.take.as_deref().unwrap_or_default(), "take", &["us", "them"])?;
+        let detail: serde_json::Value = serde_json::from_str(&row.detail).map_err(Error::internal)?;
+        let said = |name: &str| detail.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let contact = row.contact.as_deref().ok_or_else(|| Error::not_found("There is no such contact."))?;
+        let connectors = crm::connectors(&mut self.store.reader()).await?;
+        let connector = connectors.into_iter().find(|connector| connector.system == row.system);
+        let connector = connector.ok_or_else(|| Error::not_found("There is no such connector."))?;
+        let mapping = Mapping::of(&connector)?;
+        let key = (row.system.as_str(), mapping.external_type.as_str(), said("external_id"));
+        if let Some(link) = crm::linked(&mut self.store.reader(), key).await? {
+            let (field, theirs) = (said("field").to_owned(), said("theirs").to_owned());
+            let mut base = super::inbound::base(&link)?;
+            // What they say is agreed on: what then differs from it is ours, and is told there.
+            base.insert(field.clone(), theirs.clone());
+            let base = serde_json::to_string(&base).map_err(Error::internal)?;
+            let version = link.seen.as_deref().unwrap_or_default();
+            change.agree(crm::Agreed { key, version, written: None, base: &base, now });
+            if take == "them" {
+                self.note_by_hand(change, contact, &[(field, theirs)], now);
+                change.touch_contact(contact, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// A record that is there no more: the link leads to the one that it was merged into, or nowhere.
+    async fn decide_gone(&self, change: &mut Change, row: &TaskRow, decision: &Decision) -> Result<()> {
+        let connector = self.connector(&row.system).await?;
+        let mapping = Mapping::of(&connector)?;
+        let key = (row.system.as_str(), mapping.external_type.as_str(), row.subject.as_str());
+        let Some(link) = crm::linked(&mut self.store.reader(), key).await? else { return Ok(()) };
+        match &decision.record {
+            None => change.merged_there(key, "", link.seen.as_deref().unwrap_or_default()),
+            Some(record) => {
+                let record = text(record, "record", 200)?;
+                if record == row.subject {
+                    return Err(Error::invalid_param(
+                        "record is the record that remains, not the one that is gone.",
+                    ));
+                }
+                self.plan_merged_there(change, key, &link, (&record, "")).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A connector, by its name.

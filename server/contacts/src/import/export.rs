@@ -1,5 +1,6 @@
 //! Contacts as an import takes them: what leaves the house, and what is written down of it.
 
+use super::consents::{self, Consent};
 use super::{Became, Import, Told};
 use crate::Contacts;
 use crate::card::chosen;
@@ -40,10 +41,12 @@ pub struct Exported {
     pub owner: Option<String>,
     /// Its ids in other systems, by system.
     pub links: BTreeMap<String, String>,
+    /// What it agrees to now, and what it took back.
+    pub consents: Vec<Consent>,
 }
 
 impl Contacts {
-    /// Contacts that a reader may see, after one, oldest first: four statements.
+    /// Contacts that a reader may see, after one, oldest first: five statements.
     ///
     /// # Errors
     /// `Unavailable` when the database is gone.
@@ -54,6 +57,7 @@ impl Contacts {
         let values = cards::fields(&mut source, &ids).await?;
         let claims = identities::claims_of(&mut source, &ids).await?;
         let linked = links::of_contacts(&mut source, &ids).await?;
+        let acts = identities::consents_of(&mut source, &ids).await?;
         drop(source);
         let mut all: BTreeMap<String, Exported> = BTreeMap::new();
         for row in rows {
@@ -91,6 +95,11 @@ impl Contacts {
         for link in linked {
             if let Some(exported) = all.get_mut(&link.contact) {
                 exported.links.insert(link.system, link.external_id);
+            }
+        }
+        for (id, acts) in acts {
+            if let Some(exported) = all.get_mut(&id) {
+                exported.consents = consents::standing(&acts);
             }
         }
         Ok(all.into_values().collect())

@@ -5,10 +5,14 @@
 //! the one. A row adds to what is known and takes nothing away; it never merges. A number or an address that does not
 //! exist is told and left out. Files themselves are read by whoever sends the rows.
 
+mod apart;
+mod consents;
 mod export;
 mod read;
 mod write;
 
+pub use apart::apart;
+pub use consents::Consent;
 pub use read::Fields;
 
 use crate::Contacts;
@@ -57,6 +61,9 @@ pub struct Row {
     pub owner: Option<String>,
     /// Why it is taken although others hold its numbers or addresses.
     pub override_reason: Option<String>,
+    /// What the person consents to, or took back.
+    #[serde(default)]
+    pub consents: Vec<Consent>,
 }
 
 /// What all rows of a request have in common.
@@ -108,12 +115,14 @@ pub enum Reason {
     BadValue,
     /// Its owner is nobody's user id.
     Owner,
+    /// A consent of it is none.
+    Consent,
 }
 
-/// A number or an address that does not exist.
+/// A number or an address that does not exist, or a consent that was withdrawn here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// phone, email, language.
+    /// phone, email, language, consent.
     pub field: String,
     /// As it was written.
     pub value: String,
@@ -141,6 +150,12 @@ pub struct Told {
     /// What it says that does not exist.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
+    /// Consents that are new and were given.
+    #[serde(default)]
+    pub consents_given: usize,
+    /// Consents that are new and were withdrawn.
+    #[serde(default)]
+    pub consents_withdrawn: usize,
     /// Its numbers and addresses in the form in which they are compared.
     #[serde(default)]
     pub keys: Vec<String>,
@@ -156,6 +171,8 @@ impl Told {
             error: None,
             candidates: Vec::new(),
             left_out: Vec::new(),
+            consents_given: 0,
+            consents_withdrawn: 0,
             keys: Vec::new(),
         }
     }
@@ -207,15 +224,16 @@ impl Contacts {
             let told = Told { contact_id: Some(contact.clone()), ..Told::of(row.row, Became::Taken) };
             return Ok((Change::default(), told));
         }
-        let read = match read::read(import, row) {
-            Ok(read) => read,
+        let read = match read::read(import, row).and_then(|read| Ok((read, self.consents_of(row)?))) {
+            Ok((read, consents)) => read::Read { consents, ..read },
             Err(told) => return Ok((Change::default(), *told)),
         };
         let (change, mut told) = match meant.contact(row) {
             Some(contact) => self.plan_known_row(import, row, &read, contact).await?,
+            None if read.fields.is_empty() && read.claims.is_empty() => (Change::default(), read::empty(row)),
             None => self.plan_unknown_row(import, row, &read).await?,
         };
-        told.left_out = read.left_out;
+        told.left_out.splice(0..0, read.left_out);
         told.keys = read.arrival.arrival.keys().map(|(key, _)| key.text.clone()).collect();
         Ok((change, told))
     }
@@ -259,7 +277,8 @@ impl Contacts {
         let mut change = Change::default();
         let id = self.make_from_row(&mut change, import, row, read, &in_the_way).await?;
         self.move_own_keys(&mut change, &read.arrival, &known, &outcome);
-        let told = Told { contact_id: Some(id), candidates: alike, ..Told::of(row.row, became) };
+        let mut told = Told { contact_id: Some(id.clone()), candidates: alike, ..Told::of(row.row, became) };
+        self.add_consents(&mut change, import, &id, (&[], &read.consents), &mut told).await?;
         Ok((change, told))
     }
 }

@@ -7,7 +7,7 @@ use crate::keys::{Kind, emails, phones};
 use crate::ulid::is_ulid;
 use crate::{claim, one_of, text};
 use kontor_model::{Error, Language};
-use kontor_store::contacts::identities::ClaimRow;
+use kontor_store::contacts::identities::{ClaimRow, ConsentRow};
 use serde::Deserialize;
 
 /// Numbers and addresses of one row.
@@ -52,6 +52,8 @@ pub struct Read {
     pub claims: Vec<ClaimRow>,
     /// What does not exist.
     pub left_out: Vec<LeftOut>,
+    /// What the person consents to, or took back.
+    pub consents: Vec<ConsentRow>,
     pub language: Option<String>,
     pub kind: &'static str,
     pub stage: &'static str,
@@ -97,9 +99,10 @@ pub fn read(import: &Import, row: &Row) -> Result<Read, Box<Told>> {
                 .map(|value| claimed(kind, claim::key(kind, &value), &value)),
         );
     }
-    if fields.is_empty() && claims.is_empty() {
-        let error = "Nothing of the row can be taken: it has no name, and no number or address that exists.";
-        return Err(Box::new(Told { left_out, ..Told::rejected(row.row, Reason::Empty, error) }));
+    // Of whom the row says itself who it is, consents alone are something.
+    let is_named = row.contact_id.is_some() || row.external_id.is_some();
+    if fields.is_empty() && claims.is_empty() && (row.consents.is_empty() || !is_named) {
+        return Err(Box::new(Told { left_out, ..empty(row) }));
     }
     let language = said(&row.fields.language, "language", 40).map_err(bad)?;
     let known = language.as_deref().and_then(|code| Language::of(code).map(|_| code.to_owned()));
@@ -120,7 +123,14 @@ pub fn read(import: &Import, row: &Row) -> Result<Read, Box<Told>> {
         fields,
         claims,
         left_out,
+        consents: Vec::new(),
     })
+}
+
+/// What is told of a row of which nothing is left.
+pub(super) fn empty(row: &Row) -> Told {
+    let error = "Nothing of the row can be taken: it has no name, and no number or address that exists.";
+    Told::rejected(row.row, Reason::Empty, error)
 }
 
 /// The numbers and addresses of a row that exist, one claim for each; the others are left out.

@@ -69,6 +69,10 @@ impl Contacts {
         let fields = cards::fields(&mut source, &[contact]).await?;
         let known = identities::claims(&mut source, contact).await?;
         let linked = links::of_contacts(&mut source, &[contact]).await?;
+        let acts = match read.consents.is_empty() {
+            true => Vec::new(),
+            false => identities::consents(&mut source, contact).await?,
+        };
         drop(source);
         let holds =
             |claim: &&ClaimRow| known.iter().any(|own| own.kind == claim.kind && own.key == claim.key);
@@ -81,11 +85,17 @@ impl Contacts {
             |id: &String| linked.iter().any(|own| own.system == import.system && own.external_id == *id);
         let link_to = row.external_id.as_ref().filter(|id| !is_linked(id));
         let filled = filled(import, row, read, &card);
-        let told = Told { contact_id: Some(contact.to_owned()), ..Told::of(row.row, Became::Unchanged) };
-        if claims.is_empty() && new_fields.is_empty() && link_to.is_none() && filled.is_none() {
-            return Ok((Change::default(), told));
-        }
+        let mut told = Told { contact_id: Some(contact.to_owned()), ..Told::of(row.row, Became::Unchanged) };
         let (now, mut change) = (self.now(), Change::default());
+        self.add_consents(&mut change, import, contact, (&acts, &read.consents), &mut told).await?;
+        if change.is_empty()
+            && claims.is_empty()
+            && new_fields.is_empty()
+            && link_to.is_none()
+            && filled.is_none()
+        {
+            return Ok((change, told));
+        }
         if !claims.is_empty() {
             let (outcome, facts) = self.decide(&read.arrival).await?;
             let others: Vec<String> = facts

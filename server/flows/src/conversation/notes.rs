@@ -67,7 +67,7 @@ impl Flows {
             let event = chain.events().first().map(|event| event.nid).unwrap_or_default();
             let user = by.requester.user;
             match noted {
-                Noted::Note(kind) => chain.change().add_note(event, &row.id, kind, user),
+                Noted::Note(kind) => chain.change().add_note(event, &row.id, kind, (user, by.now)),
                 Noted::Task(..) => chain.change().add_task(archive::NewTask {
                     event,
                     conversation: &row.id,

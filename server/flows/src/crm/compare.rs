@@ -42,7 +42,9 @@ impl Flows {
         let links = crm::linked_after(&mut self.store.reader(), system, after, STEP).await?;
         let last = crm::reports(&mut self.store.reader(), system, 1).await?.pop();
         let mut figures = match last {
-            Some((day, told)) if day == today => serde_json::from_str(&told).map_err(Error::internal)?,
+            Some((day, told)) if day == today && connector.compared.is_some() => {
+                serde_json::from_str(&told).map_err(Error::internal)?
+            }
             _ => Figures::default(),
         };
         let mut change = Change::default();
@@ -52,7 +54,7 @@ impl Flows {
         let whole = links.len() < usize::try_from(STEP).unwrap_or_default();
         figures.done = whole;
         let at = links.last().filter(|_| !whole).map(|link| link.external_id.as_str());
-        change.crm_compared(system, at, if whole { today } else { connector.compared_day });
+        change.crm_compared(connector, at, if whole { today } else { connector.compared_day });
         let told = serde_json::to_string(&figures).map_err(Error::internal)?;
         change.add_crm_report(system, today, &told, now);
         self.store.submit_bulk(change).await.map(|_| ())
@@ -87,11 +89,18 @@ impl Flows {
                     figures.same += 1;
                 } else {
                     figures.differ += 1;
+                    // A change can have left no trace: then the record is looked at as if it had not been seen.
+                    let mut unseen = Change::default();
+                    unseen.forget_seen(&connector.system, &link.external_id);
+                    self.store.submit(unseen).await?;
                     self.take_record(connector, &record).await?;
                     change.tell_crm(&connector.system, &link.contact, self.clock.now());
                 }
             }
-            Ok(_) => figures.gone += 1,
+            Ok(_) => {
+                figures.gone += 1;
+                self.contacts.plan_gone(change, connector, &outgoing, link).await?;
+            }
         }
         Ok(())
     }

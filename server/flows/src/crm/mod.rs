@@ -6,6 +6,7 @@
 mod compare;
 mod pull;
 mod push;
+mod timeline;
 
 use crate::Flows;
 use futures_util::future::BoxFuture;
@@ -143,6 +144,7 @@ impl Flows {
                 let Some(speaks) = crms.get(connector.kind.as_str()) else { continue };
                 self.pull(&**speaks, connector).await?;
                 self.push(&**speaks, connector).await?;
+                self.tell_acts(&**speaks, connector).await?;
                 self.compare(&**speaks, connector).await?;
             }
             Ok(())

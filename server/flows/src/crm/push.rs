@@ -9,7 +9,7 @@ use kontor_store::contacts::crm::{self, ConnectorRow, OutboxRow};
 use serde_json::json;
 
 /// How often a contact is told of before it is given up.
-const TRIES: i64 = 20;
+pub(super) const TRIES: i64 = 20;
 /// Steps of a round.
 const ROUNDS: usize = 20;
 
@@ -17,6 +17,8 @@ const ROUNDS: usize = 20;
 enum Ended {
     /// It is told, or needs not be.
     Told(Change),
+    /// Its record is there no more.
+    Gone(Box<Outgoing>),
     /// A person has to look.
     Unclear(serde_json::Value),
     /// Not now.
@@ -48,6 +50,7 @@ impl Flows {
                     change = told;
                     change.crm_told(row);
                 }
+                Ended::Gone(outgoing) => change = self.plan_gone(connector, row, &outgoing).await?,
                 Ended::Unclear(detail) => {
                     change = self.contacts.plan_giving_up(row, "unclear", &detail).await?
                 }
@@ -68,8 +71,46 @@ impl Flows {
         Ok(due.len())
     }
 
+    /// Of a contact that is several records there: whether some of them are there no more, as after a merge that a person
+    /// was asked for. They are noted.
+    async fn others_gone(
+        &self,
+        crm: &dyn Crm,
+        connector: &ConnectorRow,
+        outgoing: &Outgoing,
+    ) -> Result<bool> {
+        let mut change = Change::default();
+        for link in outgoing.links.iter().skip(1) {
+            let Ok(found) = crm.get(connector, &link.external_id).await else { continue };
+            if !found.is_some_and(|record| !record.deleted && record.merged_into.is_none()) {
+                self.contacts.plan_gone(&mut change, connector, outgoing, link).await?;
+            }
+        }
+        if change.is_empty() {
+            return Ok(false);
+        }
+        self.store.submit(change).await.map(|_| true)
+    }
+
+    /// The record of a contact is there no more: it is told again when it has another one, else a person says.
+    async fn plan_gone(
+        &self,
+        connector: &ConnectorRow,
+        row: &OutboxRow,
+        outgoing: &Outgoing,
+    ) -> Result<Change> {
+        let mut change = Change::default();
+        let Some(link) = outgoing.links.first() else { return Ok(change) };
+        if self.contacts.plan_gone(&mut change, connector, outgoing, link).await? {
+            change.crm_later(row, self.clock.now());
+        } else {
+            change.crm_given_up(row, "gone");
+        }
+        Ok(change)
+    }
+
     async fn tell_of(&self, crm: &dyn Crm, connector: &ConnectorRow, row: &OutboxRow) -> Result<Ended> {
-        let Some(outgoing) = self.contacts.outgoing(connector, row).await? else {
+        let Some(mut outgoing) = self.contacts.outgoing(connector, row).await? else {
             return Ok(Ended::Told(Change::default()));
         };
         if row.hop >= MOST_HOPS {
@@ -79,7 +120,17 @@ impl Flows {
             return Ok(Ended::Told(Change::default()));
         }
         match self.record_of(crm, connector, &outgoing).await? {
-            Found::Record(record) => self.write(crm, connector, row, &outgoing, &record).await,
+            Found::Record(record) => {
+                if self.others_gone(crm, connector, &outgoing).await? {
+                    outgoing = self.contacts.outgoing(connector, row).await?.unwrap_or(outgoing);
+                }
+                if outgoing.links.first().is_some_and(|link| link.seen.is_none()) {
+                    // What changed there while it was left alone.
+                    self.take_record(connector, &record).await?;
+                    outgoing = self.contacts.outgoing(connector, row).await?.unwrap_or(outgoing);
+                }
+                self.write(crm, connector, row, &outgoing, &record).await
+            }
             Found::Nothing if !outgoing.is_known => Ok(Ended::Told(Change::default())),
             Found::Nothing => self.create(crm, connector, row, &outgoing).await,
             Found::Ended(ended) => Ok(ended),
@@ -96,9 +147,7 @@ impl Flows {
             return Ok(match crm.get(connector, &link.external_id).await {
                 Ok(Some(record)) if !record.deleted => Found::Record(record),
                 // Whoever deleted it there had a reason: it is not made again.
-                Ok(_) => Found::Ended(Ended::Unclear(
-                    json!({ "external_id": link.external_id, "why": "it is there no more" }),
-                )),
+                Ok(_) => Found::Ended(Ended::Gone(Box::new(outgoing.clone()))),
                 Err(trouble) => Found::Ended(ended(trouble)),
             });
         }

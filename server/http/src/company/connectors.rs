@@ -29,11 +29,14 @@ pub fn routes(api: Api) -> Api {
     let path = "/_kontor/admin/v1/connectors/{system}/reports";
     let api = api
         .add(doc(Method::GET, path, "Shows what the nightly comparisons found, the newest first."), reports);
+    let path = "/_kontor/admin/v1/connectors/{system}/compare";
+    let summary = "Compares all linked records with their contacts now, as every night; the report tells what was found.";
+    let api = api.add(doc(Method::POST, path, summary), compare);
     let path = "/_kontor/admin/v1/connector_tasks";
     let summary = "Lists what people have to decide or do about connectors, the oldest first.";
     let api = api.add(doc(Method::GET, path, summary).asking(PAGES), tasks);
     let path = "/_kontor/admin/v1/connector_tasks/{id}/done";
-    let summary = "Says that it is done; of a conflict whose value counts: us, them.";
+    let summary = "Says that it is done; of a conflict whose value counts: us, them; of a record that is gone the one that remains.";
     api.add(doc(Method::POST, path, summary).taking::<Decision>(), done)
 }
 
@@ -49,7 +52,7 @@ fn shown(row: &ConnectorRow) -> Value {
     let mapping = Mapping::of(row).ok();
     json!({
         "system": row.system, "kind": row.kind, "url": row.url, "mapping": mapping, "read_up_to_ts": row.cursor.0,
-        "failures": row.failures, "next_ts": row.next_ts, "waiting": row.waiting, "tasks": row.tasks,
+        "failures": row.failures, "next_ts": row.next_ts, "compared_day_ts": row.compared_day * 86_400_000, "waiting": row.waiting, "tasks": row.tasks,
     })
 }
 
@@ -89,6 +92,14 @@ async fn reports(state: State, _: Administrator, Path(system): Path<String>) -> 
         json!({ "day_ts": day * 86_400_000, "figures": figures })
     });
     Ok(respond::ok(&json!({ "reports": told.collect::<Vec<_>>() })))
+}
+
+/// `POST /_kontor/admin/v1/connectors/{system}/compare`
+async fn compare(state: State, Administrator(caller): Administrator, Path(system): Path<String>) -> Answer {
+    let row = state.contacts.connector(&system).await?;
+    let change = state.contacts.plan_comparison(&row.system, caller.actor()).await?;
+    state.store.submit(change).await?;
+    Ok(respond::empty())
 }
 
 /// `GET /_kontor/admin/v1/connector_tasks`

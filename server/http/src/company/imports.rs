@@ -9,7 +9,8 @@ use crate::error::Answer;
 use crate::extract::{Body, Caller, Query, State};
 use crate::respond;
 use axum::http::Method;
-use kontor_contacts::import::{Became, Held, Import, MOST_ROWS, Meant, RECORD, Row, Told};
+use futures_util::future::join_all;
+use kontor_contacts::import::{Became, Held, Import, MOST_ROWS, Meant, RECORD, Row, Told, apart};
 use kontor_flows::conversation::reader;
 use kontor_model::{Code, Error, Result, ids};
 use serde::{Deserialize, Serialize};
@@ -68,8 +69,11 @@ async fn import(state: State, caller: Caller, Body(sent): Body<Sent>) -> Answer 
     let import = read(&state, &caller, &sent).await?;
     let meant = state.contacts.rows_meant(&import, &sent.rows).await?;
     let mut told = Vec::with_capacity(sent.rows.len());
-    for row in &sent.rows {
-        told.push(take(&state, &import, &meant, row, sent.dry_run).await?);
+    for group in apart(&sent.rows) {
+        let taken = group.iter().map(|row| take(&state, &import, &meant, row, sent.dry_run));
+        for one in join_all(taken).await {
+            told.push(one?);
+        }
     }
     let written = |one: &Told| matches!(one.outcome, Became::New | Became::Suggested | Became::Updated);
     if !sent.dry_run && told.iter().any(written) {

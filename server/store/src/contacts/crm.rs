@@ -35,7 +35,7 @@ pub struct ConnectorRow {
     pub compared_day: i64,
     /// When it is read next.
     pub next_ts: Ms,
-    /// Contacts that it is yet to be told of.
+    /// Contacts and acts that it is yet to be told of.
     pub waiting: i64,
     /// What people have to do about it.
     pub tasks: i64,
@@ -48,7 +48,8 @@ pub struct ConnectorRow {
 pub async fn connectors<S: Source>(source: &mut S) -> Result<Vec<ConnectorRow>> {
     let sql = "SELECT c.system, c.kind, c.url, c.api_key, c.api_secret, c.hook_id, c.hook_secret, c.mapping, \
                c.cursor_ts, c.cursor_id, c.failures, c.compared, c.compared_day, c.next_ts, \
-               (SELECT count(*) FROM crm_outbox o WHERE o.system = c.system), \
+               (SELECT count(*) FROM crm_outbox o WHERE o.system = c.system) \
+               + (SELECT count(*) FROM crm_item i WHERE i.system = c.system), \
                (SELECT count(*) FROM crm_task k WHERE k.system = c.system AND k.done_ts IS NULL) \
                FROM crm_connector c ORDER BY c.system";
     let read = |row: &Row| {
@@ -128,13 +129,15 @@ pub struct LinkedRow {
     pub rate: (i64, Ms),
     /// Until when nothing is done about it.
     pub paused_ts: Option<Ms>,
+    /// Whether it was merged away there, or is there no more.
+    pub is_gone: bool,
 }
 
 macro_rules! linked {
     ($rest:literal) => {
         concat!(
             "SELECT l.external_id, coalesce(t.redirect_to, t.contact_id), l.seen_version, l.written, l.base, l.changes, \
-             l.changes_ts, l.paused_ts FROM contact_link l JOIN contact t ON t.contact_id = l.contact_id ",
+             l.changes_ts, l.paused_ts, CASE WHEN l.merged_into IS NULL THEN 0 ELSE 1 END FROM contact_link l JOIN contact t ON t.contact_id = l.contact_id ",
             $rest
         )
     };
@@ -149,6 +152,7 @@ fn read_linked(row: &Row) -> Result<LinkedRow> {
         base: row.text_opt(4)?,
         rate: (row.int(5)?, row.int(6)?),
         paused_ts: row.int_opt(7)?,
+        is_gone: row.bool(8)?,
     })
 }
 
@@ -207,7 +211,7 @@ pub struct TaskRow {
     pub task: Nid,
     /// The CRM.
     pub system: String,
-    /// conflict, please_merge, merged_there, unclear, paused, given_up.
+    /// conflict, please_merge, merged_there, gone, unclear, paused, given_up.
     pub kind: String,
     /// What it is about.
     pub subject: String,
@@ -267,8 +271,9 @@ pub struct Agreed<'a> {
 }
 
 impl Change {
-    /// Makes a connector; one of the same name refuses the change with `Conflict`.
-    pub fn add_connector(&mut self, row: &ConnectorRow, now: Ms) {
+    /// Makes a connector; one of the same name refuses the change with `Conflict`. `timeline`: it is told what employees
+    /// did.
+    pub fn add_connector(&mut self, row: &ConnectorRow, timeline: bool, now: Ms) {
         self.insert(
             Table::CrmConnector,
             vec![
@@ -287,6 +292,7 @@ impl Change {
                 None::<&str>.into(),
                 (now / 86_400_000).into(),
                 now.into(),
+                timeline.into(),
             ],
         );
     }
@@ -296,6 +302,7 @@ impl Change {
     pub fn remove_connector(&mut self, system: &str) {
         self.guard("DELETE FROM crm_connector WHERE system = $1", vec![system.into()]);
         self.run("DELETE FROM crm_outbox WHERE system = $1", vec![system.into()]);
+        self.run("DELETE FROM crm_item WHERE system = $1", vec![system.into()]);
         self.run("DELETE FROM crm_task WHERE system = $1", vec![system.into()]);
     }
 
@@ -364,9 +371,15 @@ impl Change {
     }
 
     /// The nightly comparison of a CRM came to a record, or to the end of a day.
-    pub fn crm_compared(&mut self, system: &str, at: Option<&str>, day: i64) {
-        let sql = "UPDATE crm_connector SET compared = $2, compared_day = $3 WHERE system = $1";
-        self.run(sql, vec![system.into(), at.into(), day.into()]);
+    pub fn crm_compared(&mut self, was: &ConnectorRow, at: Option<&str>, day: i64) {
+        // Unless somebody asked for it anew meanwhile.
+        let sql = "UPDATE crm_connector SET compared = $2, compared_day = $3 WHERE system = $1 AND compared_day = $4 \
+                   AND coalesce(compared, '') = $5";
+        let before = was.compared.as_deref().unwrap_or_default();
+        self.run(
+            sql,
+            vec![was.system.as_str().into(), at.into(), day.into(), was.compared_day.into(), before.into()],
+        );
     }
 
     /// Adds to what the comparison of a day found.
@@ -402,7 +415,31 @@ impl Change {
         self.run(sql, values);
     }
 
-    /// A record was merged into another one there.
+    /// A record that was thought to be gone is there.
+    pub fn is_there_again(&mut self, key: (&str, &str, &str)) {
+        let sql = "UPDATE contact_link SET merged_into = NULL WHERE system = $1 AND external_type = $2 AND external_id = $3";
+        self.run(sql, vec![key.0.into(), key.1.into(), key.2.into()]);
+    }
+
+    /// A linked record is as if it had not been seen.
+    pub fn forget_seen(&mut self, system: &str, external_id: &str) {
+        let sql = "UPDATE contact_link SET seen_version = NULL WHERE system = $1 AND external_id = $2";
+        self.run(sql, vec![system.into(), external_id.into()]);
+    }
+
+    /// A record is left alone no longer, though it changed again and again; it is as if it had not been seen.
+    pub fn leave_alone_no_more(&mut self, system: &str, external_id: &str) {
+        let sql = "UPDATE contact_link SET changes = 0, paused_ts = NULL, seen_version = NULL WHERE system = $1 AND external_id = $2";
+        self.run(sql, vec![system.into(), external_id.into()]);
+    }
+
+    /// All linked records of a CRM are compared now. Refused with `Conflict` when it is not there.
+    pub fn crm_to_compare(&mut self, system: &str) {
+        let sql = "UPDATE crm_connector SET compared = NULL, compared_day = 0 WHERE system = $1";
+        self.guard(sql, vec![system.into()]);
+    }
+
+    /// A record was merged into another one there, or is there no more: then into none.
     pub fn merged_there(&mut self, key: (&str, &str, &str), into: &str, version: &str) {
         let sql = "UPDATE contact_link SET merged_into = $4, seen_version = $5 WHERE system = $1 AND external_type = $2 AND external_id = $3";
         self.run(sql, vec![key.0.into(), key.1.into(), key.2.into(), into.into(), version.into()]);

@@ -6,6 +6,7 @@ use crate::db::Source;
 use crate::table::Table;
 use crate::value::{Row, text_set};
 use kontor_model::{Ms, Nid, Result};
+use std::collections::BTreeMap;
 
 /// By what a network names a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -237,13 +238,23 @@ pub struct Act {
 /// # Errors
 /// See [`Source::all`].
 pub async fn consents<S: Source>(source: &mut S, contact: &str) -> Result<Vec<Act>> {
+    let of_contact = consents_of(source, &[contact]).await?.remove(contact);
+    Ok(of_contact.unwrap_or_default())
+}
+
+/// The same of several contacts, by contact; those of whom nothing is known are absent.
+///
+/// # Errors
+/// See [`Source::all`].
+pub async fn consents_of<S: Source>(source: &mut S, contacts: &[&str]) -> Result<BTreeMap<String, Vec<Act>>> {
     let sql = concat!(
         members!(),
         "SELECT c.purpose, c.state, c.text_version, c.text_sha256, c.act, c.source, c.event_id, c.given_ts, \
-         c.contact_id, g.ts FROM m JOIN consent c ON c.contact_id = m.contact_id \
+         c.contact_id, g.ts, m.whole FROM m JOIN consent c ON c.contact_id = m.contact_id \
          LEFT JOIN contact_merge g ON g.from_id = m.contact_id AND g.undone_ts IS NULL ORDER BY c.given_ts, c.consent_nid"
     );
-    let read = |row: &Row| {
+    let mut all: BTreeMap<String, Vec<Act>> = BTreeMap::new();
+    for row in source.all(sql, vec![text_set(contacts)]).await? {
         let consent = ConsentRow {
             purpose: row.text(0)?,
             state: row.text(1)?,
@@ -254,9 +265,10 @@ pub async fn consents<S: Source>(source: &mut S, contact: &str) -> Result<Vec<Ac
             event_id: row.text_opt(6)?,
             given_ts: row.int(7)?,
         };
-        Ok(Act { consent, contact: row.text(8)?, merged_ts: row.int_opt(9)? })
-    };
-    source.all(sql, vec![text_set([contact])]).await?.iter().map(read).collect()
+        let act = Act { consent, contact: row.text(8)?, merged_ts: row.int_opt(9)? };
+        all.entry(row.text(10)?).or_default().push(act);
+    }
+    Ok(all)
 }
 
 impl Change {

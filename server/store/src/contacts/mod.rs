@@ -6,6 +6,7 @@ pub mod channels;
 pub mod companies;
 pub mod conversations;
 pub mod crm;
+pub mod crm_acts;
 pub mod facts;
 pub mod identities;
 pub mod imports;

@@ -2,6 +2,7 @@
 //! has none and is left out by whoever reads.
 
 use super::cards::visible;
+use super::crm_acts::CrmAct;
 use super::queue::Reader;
 use crate::Change;
 use crate::db::Source;
@@ -31,7 +32,9 @@ pub struct NoteRow {
 /// Something that is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskRow {
-    /// The event that says it.
+    /// The event that says it, numeric id.
+    pub event: Nid,
+    /// The same, Matrix id.
     pub event_id: String,
     /// The conversation.
     pub conversation: String,
@@ -112,6 +115,7 @@ fn task(row: &Row) -> Result<TaskRow> {
         due: row.int_opt(9)?,
         done: row.int_opt(10)?,
         done_by: row.text_opt(11)?,
+        event: row.int(12)?,
     })
 }
 
@@ -198,8 +202,10 @@ pub struct NewTask<'a> {
 }
 
 impl Change {
-    /// Notes that an event is a note or a decision.
-    pub fn add_note(&mut self, event: Nid, conversation: &str, kind: &str, author: Nid) {
+    /// Notes that an event is a note or a decision; CRMs are told.
+    pub fn add_note(&mut self, event: Nid, conversation: &str, kind: &'static str, (author, now): (Nid, Ms)) {
+        let act = CrmAct { conversation, kind, event: Some(event), by: Some(author), to: None, ts: now };
+        self.tell_crms_act(act);
         self.insert(Table::Note, vec![event.into(), conversation.into(), kind.into(), author.into()]);
     }
 

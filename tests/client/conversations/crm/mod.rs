@@ -1,7 +1,9 @@
 //! What every connector to a CRM keeps to, whatever is spoken there: run against stubs of the generic dialect and of
 //! EspoCRM's. No CRM of anybody's was run.
 
+mod comparing;
 mod stub;
+mod timeline;
 
 use harness::{Client, Db, Server, eventually, on_each_database};
 use serde_json::{Value, json};
@@ -34,10 +36,14 @@ struct Step {
 
 impl Step {
     async fn with(db: Db, kind: &'static str, master: &str) -> Self {
+        Self::start(db, kind, |stub| stub.connection(master)).await
+    }
+
+    async fn start(db: Db, kind: &'static str, wish: impl FnOnce(&Stub) -> Value) -> Self {
         let process = Server::start(db);
         let admin = process.homeserver().register_admin("admin").await;
         let stub = Stub::open(kind).await;
-        let made = admin.post(CONNECTORS, &stub.connection(master)).await;
+        let made = admin.post(CONNECTORS, &wish(&stub)).await;
         assert_eq!(made.status, 201, "{made}");
         assert!(!made.json.to_string().contains("key1"), "what opens their door is not shown");
         // Later it reads only when it is told to.
@@ -90,6 +96,12 @@ impl Step {
 
     async fn task(&self, kind: &str) -> Value {
         eventually(kind, || async { self.tasks(kind).await.into_iter().next() }).await
+    }
+
+    /// Somebody did what a task asks for.
+    async fn done(&self, task: &Value, decision: &Value) {
+        let path = format!("/_kontor/admin/v1/connector_tasks/{}/done", text(&task["task_id"]));
+        self.admin.post(&path, decision).await.ok();
     }
 
     /// Waits until the CRM is told everything.

@@ -36,7 +36,10 @@ pub(super) struct State {
     /// What the next writes are answered with: after carrying them out, or instead.
     pub lose: usize,
     pub refuse: Option<u16>,
-    pub notes: Vec<String>,
+    /// Lines of records, each with its record.
+    pub notes: Vec<(String, String)>,
+    /// What the next lines are answered with, instead of being taken.
+    pub refuse_notes: Option<u16>,
     seconds: i64,
     pub denied: usize,
 }
@@ -143,6 +146,18 @@ fn fault(state: &mut State) -> Option<u16> {
     None
 }
 
+/// Adds a line to a record.
+fn note(state: &mut State, id: String, text: &str) -> Reply {
+    if let Some(status) = state.refuse_notes {
+        return Reply::status(status);
+    }
+    if !state.records.contains_key(&id) {
+        return Reply::status(404);
+    }
+    state.notes.push((id, text.to_owned()));
+    fault(state).map_or_else(|| told(201, &json!({})), Reply::status)
+}
+
 fn words(value: &Value) -> BTreeMap<String, String> {
     let fields = value.as_object().cloned().unwrap_or_default();
     fields.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
@@ -212,8 +227,17 @@ fn generic(state: &mut State, asked: &Asked) -> Reply {
             told(200, &json!({ "records": list }))
         }
         ("POST", path) if path.ends_with("/timeline") => {
-            state.notes.push(asked.json["text"].as_str().unwrap_or_default().to_owned());
-            told(201, &json!({}))
+            let key = header(asked, "idempotency-key").expect("every line has one").to_owned();
+            let id = path.trim_end_matches("/timeline").to_owned();
+            if state.keys.contains_key(&key) {
+                return told(200, &json!({}));
+            }
+            let before = state.notes.len();
+            let reply = note(state, id.clone(), asked.json["text"].as_str().unwrap_or_default());
+            if state.notes.len() > before {
+                state.keys.insert(key, id);
+            }
+            reply
         }
         (_, id) => generic_write(state, asked, id),
     }
@@ -313,14 +337,24 @@ fn espo(state: &mut State, asked: &Asked) -> Reply {
                 found.into_iter().take(most).map(|(id, rec)| espo_record(id, rec)).collect();
             told(200, &json!({ "total": -1, "list": list }))
         }
+        ("GET", Some(posts)) if posts.ends_with("/posts") => {
+            let id = posts.trim_end_matches("/posts");
+            let own = state.notes.iter().rev().filter(|(record, _)| record == id);
+            let list: Vec<Value> = own.map(|(_, text)| json!({ "type": "Post", "post": text })).collect();
+            told(200, &json!({ "total": list.len(), "list": list }))
+        }
         ("GET", Some(id)) => match state.records.get(id).filter(|rec| rec.merged_into.is_none()) {
             Some(rec) => told(200, &espo_record(id, rec)),
             None => Reply::status(404),
         },
         (_, Some(id)) => espo_write(state, asked, id),
         ("POST", None) => {
-            state.notes.push(asked.json["post"].as_str().unwrap_or_default().to_owned());
-            told(200, &json!({ "id": "note" }))
+            let of = |name: &str| asked.json[name].as_str().unwrap_or_default().to_owned();
+            assert_eq!(
+                (path, of("type"), of("parentType")),
+                ("Note", "Post".to_owned(), "Contact".to_owned())
+            );
+            note(state, of("parentId"), &of("post"))
         }
         _ => Reply::status(404),
     }

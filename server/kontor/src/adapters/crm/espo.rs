@@ -21,6 +21,8 @@ use sha2::Sha256;
 
 /// Records of a page; its own limit.
 const PAGE: usize = 200;
+/// Newest lines of a record's stream among which an earlier try is looked for.
+const POSTS: usize = 50;
 
 /// EspoCRM.
 pub struct Espo(pub Outbound);
@@ -237,6 +239,18 @@ impl Crm for Espo {
 
     fn timeline_append<'a>(&'a self, to: &'a ConnectorRow, id: &'a str, item: Item<'a>) -> Heard<'a, ()> {
         async move {
+            // It knows no idempotency key: whether an earlier try came through is seen by what stands there.
+            let path = format!("{}/{}/posts", kind(to)?, escaped(id));
+            let posts = self.ask(to, Request::get(path, format!("?maxSize={POSTS}"))).await?;
+            if posts.status == 404 {
+                return Err(Trouble::Never("the record is there no more".to_owned()));
+            }
+            let posts: List = read(&posts)?;
+            let says =
+                |post: &Map<String, Value>| post.get("post").and_then(Value::as_str) == Some(item.text);
+            if posts.list.iter().any(says) {
+                return Ok(());
+            }
             let note = json!({ "type": "Post", "parentType": kind(to)?, "parentId": id, "post": item.text });
             let request = Request {
                 method: "POST",
