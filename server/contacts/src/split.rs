@@ -4,17 +4,17 @@
 //! becomes a contact of its own, with what was said there and nowhere else. Conversations, rooms and delivery
 //! addresses stay as they are; merging both again brings everything back together.
 
-use crate::Contacts;
 use crate::arrival::Read;
 use crate::family::Families;
 use crate::merge::Plan;
 use crate::moving::read;
 use crate::news::News;
+use crate::{Contacts, stage};
 use kontor_model::{Code, Error, Nid, Result};
 use kontor_store::Change;
 use kontor_store::audit::{Action, Actor, Audit};
 use kontor_store::contacts::cards::{self, ContactRow, FieldRow};
-use kontor_store::contacts::identities;
+use kontor_store::contacts::identities::{self, ClaimRow};
 use kontor_store::contacts::merges;
 use kontor_store::contacts::queue::Reader;
 use kontor_store::contacts::splits::{self, AddressRow, Leaving};
@@ -110,6 +110,7 @@ impl Contacts {
         change.add_contact(&ContactRow {
             id: to.clone(),
             kind: if last.is_some() { "person" } else { "unknown" }.to_owned(),
+            stage: self.stage_of_leaving(&root.id, leaving).await?.to_owned(),
             team: leaving.first().map(|row| row.channel.clone()),
             version: 1,
             created_ts: now,
@@ -149,6 +150,17 @@ impl Contacts {
         change.audit(self.store.nid().await?, audit);
         let touched = vec![to.clone(), root.id.clone()];
         Ok(Split { plan: Plan { change, touched, batch: String::new(), merges: Vec::new() }, to })
+    }
+
+    /// How near somebody is of whom these addresses and what was said there is all that is known.
+    async fn stage_of_leaving(&self, contact: &str, leaving: &[AddressRow]) -> Result<&'static str> {
+        let mut claims = identities::claims(&mut self.store.reader(), contact).await?;
+        let own = |claim: &ClaimRow| {
+            leaving.iter().any(|row| claim.conversation.as_ref() == Some(&row.conversation))
+        };
+        claims.retain(own);
+        let known = stage::reach(&claims) || leaving.iter().any(|row| stage::is_reached(&read(row).arrival));
+        Ok(if known { stage::LEAD } else { stage::VISITOR })
     }
 
     fn move_rows(

@@ -71,6 +71,7 @@ async fn who_writes_from_somebody_elses_number_gets_a_card_of_their_own(server: 
     assert_eq!(list(&left["claims"]).iter().filter(|claim| claim["kind"] == "phone").count(), 1);
     let called = |card: &Value| text(&card["fields"]["display_name"]["value"]);
     assert_eq!(called(&gone), called(&left), "{left} {gone}");
+    assert_eq!((&gone["stage"], &left["stage"]), (&json!("lead"), &json!("lead")));
     // Nothing moved, and what comes there next is theirs.
     assert_eq!((target(&one, &first).await, target(&other, &second).await), targets);
     let again = other.ask(&opening(&other, &text(&targets.1[4]), &name(), &number(), &[])).await.ok();

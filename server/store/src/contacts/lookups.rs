@@ -27,14 +27,21 @@ pub async fn by_words<S: Source>(
     (first, second): (&str, &str),
     limit: i64,
 ) -> Result<Vec<String>> {
-    // The bounds find the rows in the index whatever the database's order of signs; the comparison decides.
+    // The bounds find the rows in the index whatever the database's order of signs; the comparison decides. The
+    // rarer word leads, so that whoever is called like thousands is found by the other.
     let sql = concat!(
-        "SELECT DISTINCT t.contact_id FROM (SELECT k.contact_id FROM contact_token k \
-         WHERE k.token >= $3 AND k.token <= $4 AND substr(k.token, 1, length($3)) = $3 LIMIT 1000) k \
-         JOIN contact o ON o.contact_id = k.contact_id \
+        "WITH a AS MATERIALIZED (SELECT k.contact_id FROM contact_token k \
+         WHERE k.token >= $3 AND k.token <= $4 AND substr(k.token, 1, length($3)) = $3 LIMIT 1000), \
+         b AS MATERIALIZED (SELECT k.contact_id FROM contact_token k WHERE $5 <> '' \
+         AND k.token >= $5 AND k.token <= $6 AND substr(k.token, 1, length($5)) = $5 LIMIT 1000), \
+         k AS (SELECT contact_id FROM a WHERE $5 = '' OR (SELECT count(*) FROM a) <= (SELECT count(*) FROM b) \
+         UNION ALL SELECT contact_id FROM b WHERE (SELECT count(*) FROM b) < (SELECT count(*) FROM a)) \
+         SELECT DISTINCT t.contact_id FROM k JOIN contact o ON o.contact_id = k.contact_id \
          JOIN contact t ON t.contact_id = coalesce(o.redirect_to, o.contact_id) \
-         WHERE ($5 = '' OR EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = k.contact_id \
-         AND l.token >= $5 AND l.token <= $6 AND substr(l.token, 1, length($5)) = $5)) AND ",
+         WHERE ($5 = '' OR (EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = k.contact_id \
+         AND l.token >= $3 AND l.token <= $4 AND substr(l.token, 1, length($3)) = $3) \
+         AND EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = k.contact_id \
+         AND l.token >= $5 AND l.token <= $6 AND substr(l.token, 1, length($5)) = $5))) AND ",
         visible!(),
         " LIMIT $7"
     );
@@ -130,6 +137,51 @@ impl Change {
     pub fn add_contact_tokens<'a>(&mut self, contact: &str, tokens: impl IntoIterator<Item = &'a str>) {
         for token in tokens {
             self.insert(Table::ContactToken, vec![token.into(), contact.into()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contacts::cards::ContactRow;
+    use crate::testing::stores;
+
+    #[tokio::test]
+    async fn whoever_is_called_like_thousands_is_found_by_the_rarer_word() {
+        for store in stores().await {
+            let mut change = Change::default();
+            for n in 0..1_100 {
+                let id = format!("C{n:05}");
+                change.add_contact(&ContactRow {
+                    id: id.clone(),
+                    redirect_to: None,
+                    kind: "person".into(),
+                    stage: "lead".into(),
+                    owner: None,
+                    owner_id: None,
+                    team: None,
+                    visibility: "all".into(),
+                    language: None,
+                    version: 1,
+                    created_ts: 1,
+                    updated_ts: 1,
+                    own: None,
+                });
+                change.add_contact_tokens(&id, ["katarzyna"]);
+            }
+            change.add_contact_tokens("C01099", ["short"]);
+            store.submit(change).await.unwrap();
+            let everything = Reader { user: 0, admin: true };
+            for words in [("katarzyna", "short"), ("short", "katarzyna"), ("short", ""), ("sho", "kata")] {
+                let found = by_words(&mut store.reader(), everything, words, 5).await.unwrap();
+                assert_eq!(found, ["C01099"], "{words:?}");
+            }
+            let found = by_words(&mut store.reader(), everything, ("katarzyna", "long"), 5).await.unwrap();
+            assert!(found.is_empty());
+            let found = by_words(&mut store.reader(), everything, ("katarzyna", ""), 5).await.unwrap();
+            assert_eq!(found.len(), 5);
+            store.close().await;
         }
     }
 }
