@@ -88,7 +88,7 @@ fn told_of(happened: &Happened) -> Value {
         }
         What::Assigned(row) => {
             let detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
-            let (from, to) = (&detail["from"], &detail["to"]);
+            let (from, to) = (detail.get("from"), detail.get("to"));
             json!({
                 "conversation_id": row.conversation, "assignment": { "from": from, "to": to, "by": row.by },
             })
