@@ -73,7 +73,7 @@ impl Options {
         let (all, more) = (named(&Scenario::All), named(&Scenario::More));
         let each = Scenario::EACH.into_iter().filter(|one| all || named(one));
         let each = each.chain(Scenario::MORE.into_iter().filter(|one| more || named(one)));
-        each.chain(Some(Scenario::Chat).filter(named)).collect()
+        each.chain([Scenario::Chat, Scenario::Telegram].into_iter().filter(named)).collect()
     }
 
     /// A default size (users, rooms, messages) after `--scale`; never below 1.
