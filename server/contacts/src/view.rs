@@ -239,7 +239,9 @@ impl CardView {
         let told = Told::default().title(words::of(language).claims);
         rest.into_iter().take(TOLD_TASKS).fold(told, |told, claim| {
             let (field, trust) = (words::field(language, &claim.kind), words::trust(language, claim.trust));
-            told.item(format!("{field}: {} ({trust})", claim.value))
+            let until =
+                claim.until_ts.map(|ts| format!(", {} {}", words::of(language).until, by.calendar.shown(ts)));
+            told.item(format!("{field}: {} ({trust}{})", claim.value, until.unwrap_or_default()))
         })
     }
 

@@ -7,6 +7,7 @@ use harness::{Db, Homeserver, Server, both_databases, enc, eventually, on_each_d
 use serde_json::{Value, json};
 
 use super::resolution::number;
+use super::suggesting::said;
 use super::support::{Channel, word};
 use crate::client::support::{is_reference, list, text};
 
@@ -266,6 +267,8 @@ async fn a_new_id_of_a_customer_leads_to_the_same_conversation(server: Homeserve
     let expected = [(format!("+{old}"), true), (format!("+{new}"), false)];
     assert_eq!(ended, BTreeMap::from(expected), "{card}");
     assert_eq!(card["identities"][0]["external_id"], json!(new));
+    let told = said(&anna, &talk, "!karta").await;
+    assert!(told.contains(&format!("+{old} (z sieci, do 20")), "{told}");
     // What belongs to somebody else is not taken over.
     assert_eq!(moves(&taken).await, false);
     assert_eq!(channel.talk_of(&by_number(&taken)).await.id, other.id);

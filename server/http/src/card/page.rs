@@ -35,6 +35,8 @@ struct Fact {
     trust: &'static str,
     source: &'static str,
     since: Moment,
+    /// Since when it is somebody else's.
+    until: Option<Moment>,
 }
 
 /// Facts of one kind.
@@ -321,6 +323,8 @@ fn line<'a>(view: &'a CardView, row: &'a ConversationRow, telling: Telling<'_>, 
 /// What the fields show, and what else is claimed.
 fn facts(view: &CardView, language: Language, clock: &Clock<'_>) -> Vec<Fact> {
     let fields = view.card.fields.iter().filter(|(field, _)| *field != "display_name");
+    let claimed = |value: &str| view.claims.iter().find(|claim| claim.value == value);
+    let ended = |value: &str| claimed(value).and_then(|claim| claim.until_ts);
     let mut facts: Vec<Fact> = fields
         .map(|(field, value)| Fact {
             what: words::field(language, field),
@@ -328,6 +332,7 @@ fn facts(view: &CardView, language: Language, clock: &Clock<'_>) -> Vec<Fact> {
             trust: words::trust(language, value.trust),
             source: words::source(language, &value.source),
             since: clock.at(value.ts),
+            until: ended(&value.value).map(|ts| clock.at(ts)),
         })
         .collect();
     let shown = |value: &str| view.card.fields.values().any(|field| field.value == value);
@@ -337,6 +342,7 @@ fn facts(view: &CardView, language: Language, clock: &Clock<'_>) -> Vec<Fact> {
         trust: words::trust(language, claim.trust),
         source: words::source(language, &claim.source),
         since: clock.at(claim.since_ts),
+        until: claim.until_ts.map(|ts| clock.at(ts)),
     }));
     facts
 }
