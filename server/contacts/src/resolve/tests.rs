@@ -1,13 +1,13 @@
 //! The layers against a stream of 5,000 channel events with known persons, and against what chance may make
 //! of it. Not the figures of this one stream are the aim: halves of its people and other orders must do as well.
 
-use super::Person;
 use super::replay::{Registry, read};
 use super::score::{Frequencies, Profile, weigh};
 use super::suggest::{BLOCK, SHOWN, suggest};
+use super::{Arrival, Person};
 use crate::arrival::REGION;
 use crate::keys::name::Name;
-use crate::keys::phones;
+use crate::keys::{Key, phones};
 use crate::testdata::{Row, rows};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -194,6 +194,57 @@ fn the_order_within_an_hour_hardly_matters() {
         let order: Vec<&Row> = shuffled.into_iter().map(|(.., row)| row).collect();
         let run = run(&order, &truth);
         assert!((run.alone.f1() - straight.alone.f1()).abs() <= 0.01, "{run:?} {straight:?}");
+    }
+}
+
+/// Whether somebody meant another number of theirs: the same but for one figure, or two that changed places.
+fn is_slip(typed: &Key, own: &BTreeSet<Key>) -> bool {
+    own.iter().any(|other| {
+        let differ: Vec<usize> = (0..typed.text.len().min(other.text.len()))
+            .filter(|at| typed.text.as_bytes()[*at] != other.text.as_bytes()[*at])
+            .collect();
+        other.text.len() == typed.text.len()
+            && other.kind == typed.kind
+            && (differ.len() == 1 || differ.len() == 2 && differ[1] == differ[0] + 1)
+    })
+}
+
+#[test]
+fn people_in_one_contact_share_an_address_or_a_number_and_never_only_a_name_or_a_slip() {
+    let (rows, truth) = stream();
+    let mut registry = Registry::default();
+    let mut arrivals: HashMap<&str, Arrival> = HashMap::new();
+    let mut own: HashMap<&str, BTreeSet<Key>> = HashMap::new();
+    for row in &rows {
+        let (event, arrival) = (row["event_id"].as_str(), read(row));
+        registry.arrive(event, &arrival);
+        own.entry(&truth[event]).or_default().extend(arrival.keys().map(|(key, _)| key.clone()));
+        arrivals.insert(event, arrival);
+    }
+    // What leads from one person to another within a contact.
+    let mut leads: BTreeMap<String, BTreeMap<String, BTreeSet<&str>>> = BTreeMap::new();
+    let mut people: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (event, contact) in &registry.arrived {
+        let (contact, person) = (registry.now(contact), truth[event].as_str());
+        let arrival = &arrivals[event.as_str()];
+        let address = format!("{} {}", arrival.place, arrival.external_id);
+        let meant = arrival.keys().filter(|(key, proven)| *proven || !is_slip(key, &own[person]));
+        let leads = leads.entry(contact.clone()).or_default();
+        for lead in meant.map(|(key, _)| key.text.clone()).chain([address]) {
+            leads.entry(lead).or_default().insert(person);
+        }
+        people.entry(contact).or_default().insert(person);
+    }
+    let mixed: Vec<_> = people.iter().filter(|(_, people)| people.len() > 1).collect();
+    assert!(!mixed.is_empty(), "there is something to look at");
+    for (contact, people) in mixed {
+        let mut reached: BTreeSet<&str> = people.iter().take(1).copied().collect();
+        while let Some(next) =
+            leads[contact].values().find(|group| !group.is_disjoint(&reached) && !group.is_subset(&reached))
+        {
+            reached.extend(next);
+        }
+        assert_eq!(&reached, people, "{contact}: {:?}", leads[contact]);
     }
 }
 
