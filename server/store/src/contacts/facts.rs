@@ -315,7 +315,7 @@ pub async fn by_customer<S: Source>(
 pub async fn holder<S: Source>(source: &mut S, contact: &str, keys: &[&str]) -> Result<Option<String>> {
     let sql = concat!(
         members!(),
-        "SELECT k.contact_id FROM m JOIN claim k ON k.contact_id = m.contact_id WHERE k.kind IN ('phone', 'email') \
+        "SELECT k.contact_id FROM m CROSS JOIN claim k WHERE k.contact_id = m.contact_id AND k.kind IN ('phone', 'email') \
          AND k.key IN TEXT_SET($2) ORDER BY k.contact_id LIMIT 1"
     );
     let row = source.first(sql, vec![text_set([contact]), text_set(keys)]).await?;

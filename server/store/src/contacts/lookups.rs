@@ -28,7 +28,7 @@ pub async fn by_words<S: Source>(
     limit: i64,
 ) -> Result<Vec<String>> {
     // The bounds find the rows in the index whatever the database's order of signs; the comparison decides. The
-    // rarer word leads, so that whoever is called like thousands is found by the other.
+    // rarer word leads, so that whoever is called like thousands is found by the other; `CROSS JOIN` holds SQLite to it.
     let sql = concat!(
         "WITH a AS MATERIALIZED (SELECT k.contact_id FROM contact_token k \
          WHERE k.token >= $3 AND k.token <= $4 AND substr(k.token, 1, length($3)) = $3 LIMIT 1000), \
@@ -36,9 +36,8 @@ pub async fn by_words<S: Source>(
          AND k.token >= $5 AND k.token <= $6 AND substr(k.token, 1, length($5)) = $5 LIMIT 1000), \
          k AS (SELECT contact_id FROM a WHERE $5 = '' OR (SELECT count(*) FROM a) <= (SELECT count(*) FROM b) \
          UNION ALL SELECT contact_id FROM b WHERE (SELECT count(*) FROM b) < (SELECT count(*) FROM a)) \
-         SELECT DISTINCT t.contact_id FROM k JOIN contact o ON o.contact_id = k.contact_id \
-         JOIN contact t ON t.contact_id = coalesce(o.redirect_to, o.contact_id) \
-         WHERE ($5 = '' OR (EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = k.contact_id \
+         SELECT DISTINCT t.contact_id FROM k CROSS JOIN contact o CROSS JOIN contact t \
+         WHERE o.contact_id = k.contact_id AND t.contact_id = coalesce(o.redirect_to, o.contact_id) AND ($5 = '' OR (EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = k.contact_id \
          AND l.token >= $3 AND l.token <= $4 AND substr(l.token, 1, length($3)) = $3) \
          AND EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = k.contact_id \
          AND l.token >= $5 AND l.token <= $6 AND substr(l.token, 1, length($5)) = $5))) AND ",
