@@ -6,7 +6,7 @@ use harness::{Client, Homeserver, both_databases, enc};
 use serde_json::{Value, json};
 
 use super::past::pages;
-use super::support::{Channel, Talk, name, word};
+use super::support::{Channel, Talk, word};
 use crate::client::facts::shop::{Shop, known, now, order};
 use crate::client::support::{is_reference, list, text};
 
@@ -39,11 +39,7 @@ async fn lived(channel: &Channel, anna: &Client) -> (Talk, Talk) {
     let customer = word();
     let email = format!("{customer}@example.com");
     let talk = known(channel, &customer).await;
-    // Called like nobody else, so that nothing is suggested in its room meanwhile.
-    let mut opening = channel.opening(&word());
-    opening["profile"]["display_name"] = json!(name());
-    opening["claims"] = json!([]);
-    let other = channel.talk_of(&opening).await;
+    let other = channel.stranger().await;
     let shop = Shop::open(&channel.admin, "kontor", json!({})).await;
     let mut bought = order("727", "paid", now() - 86_400_000, &email);
     bought["cost_minor"] = json!(8_000);

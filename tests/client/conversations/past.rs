@@ -38,7 +38,7 @@ fn bodies(items: &[Value]) -> Vec<(String, String)> {
 }
 
 async fn merged(channel: &Channel) -> (Talk, Talk) {
-    let (one, other) = (channel.talk(&word()).await, channel.talk(&word()).await);
+    let (one, other) = (channel.stranger().await, channel.stranger().await);
     let path = format!("{CONTACTS}/{}/merge", one.contact);
     channel.admin.post(&path, &json!({ "from": [other.contact] })).await.ok();
     (one, other)

@@ -111,6 +111,15 @@ impl Channel {
         self.talk_of(&self.opening(customer)).await
     }
 
+    /// Opens the conversation of somebody who is called like nobody else and of whom no more is known, so that nobody
+    /// is suggested to be the same.
+    pub async fn stranger(&self) -> Talk {
+        let mut opening = self.opening(&word());
+        opening["profile"]["display_name"] = json!(name());
+        opening["claims"] = json!([]);
+        self.talk_of(&opening).await
+    }
+
     /// Opens the conversation that a bridge tells of.
     pub async fn talk_of(&self, opening: &Value) -> Talk {
         let opened = self.ask(opening).await.ok();
