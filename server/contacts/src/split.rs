@@ -105,8 +105,11 @@ impl Contacts {
         actor: Actor,
     ) -> Result<Split> {
         let (now, to, mut change) = (self.now(), self.new_id(), Change::default());
-        let names: BTreeSet<String> = leaving.iter().filter_map(name).collect();
         let last = leaving.iter().rev().find_map(name);
+        let kept: BTreeSet<String> = staying.iter().filter_map(name).collect();
+        // Names that are told there and nowhere else.
+        let gone: BTreeSet<String> =
+            leaving.iter().filter_map(name).filter(|name| !kept.contains(name)).collect();
         change.add_contact(&ContactRow {
             id: to.clone(),
             kind: if last.is_some() { "person" } else { "unknown" }.to_owned(),
@@ -118,20 +121,19 @@ impl Contacts {
             own: None,
             ..root.clone()
         });
-        self.move_rows(&mut change, members, &to, (leaving, staying));
+        self.move_rows(&mut change, members, &to, (leaving, &gone));
         if let Some(name) = &last {
             change.set_contact_field(&network_name(&to, name, now));
         }
-        for name in &names {
-            change.add_contact_name(&to, name);
+        for name in leaving.iter().filter_map(name) {
+            change.add_contact_name(&to, &name);
         }
         // The contact is called as it is called where it is still written to.
         let told = cards::fields(&mut self.store.reader(), &[&root.id]).await?;
         let is_gone = |row: &FieldRow| {
-            row.field == "display_name" && row.source == "network" && names.contains(&row.value)
+            row.field == "display_name" && row.source == "network" && gone.contains(&row.value)
         };
-        let kept = staying.iter().rev().find_map(name).filter(|name| !names.contains(name));
-        if let (true, Some(name)) = (told.iter().any(is_gone), kept) {
+        if let (true, Some(name)) = (told.iter().any(is_gone), staying.iter().rev().find_map(name)) {
             change.set_contact_field(&network_name(&root.id, &name, now));
         }
         change.set_apart(&to, &root.id);
@@ -168,16 +170,13 @@ impl Contacts {
         change: &mut Change,
         members: &[&str],
         to: &str,
-        (leaving, staying): (&[AddressRow], &[AddressRow]),
+        (leaving, names): (&[AddressRow], &BTreeSet<String>),
     ) {
         let reads: Vec<Read> = leaving.iter().map(read).collect();
         let keys: Vec<(&str, &str)> = reads
             .iter()
             .flat_map(|read| read.arrival.keys().map(|(key, _)| (key.kind.word(), key.text.as_str())))
             .collect();
-        let kept: BTreeSet<String> = staying.iter().filter_map(name).collect();
-        let names: BTreeSet<String> =
-            leaving.iter().filter_map(name).filter(|name| !kept.contains(name)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let identities: Vec<Nid> = leaving.iter().map(|row| row.identity).collect();
         let conversations: Vec<&str> = leaving.iter().map(|row| row.conversation.as_str()).collect();

@@ -85,8 +85,11 @@ impl Flows {
         self.write_merges(plan).await
     }
 
-    /// Writes a plan; rooms are called by their new names.
-    async fn write_merges(&self, plan: Plan) -> Result<()> {
+    /// Writes what was planned of merges; rooms are called by their new names.
+    ///
+    /// # Errors
+    /// `Conflict` when one of the contacts changed meanwhile.
+    pub async fn write_merges(&self, plan: Plan) -> Result<()> {
         self.store.submit(plan.change).await.map_err(|error| match error.is_conflict() {
             true => kontor_contacts::card::moved(),
             false => error,

@@ -93,19 +93,8 @@ async fn name(state: &App, user: Nid) -> Result<String> {
 async fn write(state: &App, plan: Plan) -> Answer {
     let (contact, batch) = (plan.touched.first().cloned(), plan.batch.clone());
     let merges: Vec<String> = plan.merges.iter().map(Nid::to_string).collect();
-    submit(state, plan).await?;
+    state.flows.write_merges(plan).await?;
     Ok(respond::ok(&json!({ "contact_id": contact, "batch": batch, "merges": merges })))
-}
-
-async fn submit(state: &App, plan: Plan) -> Result<()> {
-    state.store.submit(plan.change).await.map_err(|error| match error.is_conflict() {
-        true => kontor_contacts::card::moved(),
-        false => error,
-    })?;
-    for contact in &plan.touched {
-        state.flows.relabel(contact).await;
-    }
-    Ok(())
 }
 
 async fn planned(state: &App, planned: Planned) -> Answer {
@@ -176,7 +165,7 @@ async fn undo(state: State, caller: Caller, Body(body): Body<Undo>) -> Answer {
 async fn split(state: State, caller: Caller, Path(id): Path<String>, Body(body): Body<Split>) -> Answer {
     let reader = reader(&caller.requester)?;
     let split = state.contacts.plan_split(reader, &id, &body.conversations, caller.actor()).await?;
-    submit(&state, split.plan).await?;
+    state.flows.write_merges(split.plan).await?;
     Ok(respond::ok(&json!({ "contact_id": split.to })))
 }
 

@@ -3,7 +3,7 @@
 use super::cards::members;
 use crate::Change;
 use crate::db::Source;
-use crate::value::{Row, id_set, text_set};
+use crate::value::{Row, text_set};
 use kontor_model::{Nid, Result};
 
 /// An address of a contact, with whose it is and whose conversation.
@@ -104,9 +104,6 @@ impl Change {
         let sql = "DELETE FROM contact_field WHERE contact_id IN TEXT_SET($1) AND field = 'display_name' \
                    AND source = 'network' AND value IN TEXT_SET($2)";
         self.run(sql, vec![text_set(members), text_set(names)]);
-        // Rooms of the conversations bear the contact's name.
-        let sql = "UPDATE conversation SET version = version + 1 WHERE identity_nid IN ID_SET($1)";
-        self.run(sql, vec![id_set(identities.iter().copied())]);
     }
 
     /// Values that the card shows leave with the claims that they are.
