@@ -29,7 +29,7 @@ fn sql_outside_the_store(sources: &[Source]) -> Vec<String> {
     server_outside(sources, &["server/store"])
         .flat_map(|source| {
             let mut found = source.forbid_in_strings(&SQL, because);
-            found.extend(source.forbid(&["sqlx"], because));
+            found.extend(source.forbid(&["sqlx", "rusqlite"], because));
             found
         })
         .collect()
@@ -78,7 +78,7 @@ fn bridges_beyond_their_doors(sources: &[Source]) -> Vec<String> {
     for source in bridges("bridges/kit/src/db") {
         let because = "in bridges only kit/src/db knows SQL";
         found.extend(source.forbid_in_strings(&SQL, because));
-        found.extend(source.forbid(&["sqlx"], because));
+        found.extend(source.forbid(&["sqlx", "rusqlite"], because));
     }
     for source in bridges("bridges/kit/src/web") {
         let because = "in bridges only kit/src/web knows axum and status codes";
@@ -92,7 +92,7 @@ fn bridges_beyond_their_doors(sources: &[Source]) -> Vec<String> {
 }
 
 fn model_with_io(sources: &[Source]) -> Vec<String> {
-    const IO: [&str; 9] = [
+    const IO: [&str; 10] = [
         "std::fs",
         "std::net",
         "std::env",
@@ -102,6 +102,7 @@ fn model_with_io(sources: &[Source]) -> Vec<String> {
         "reqwest",
         "Instant::now",
         "sqlx",
+        "rusqlite",
     ];
     let because = "server/model does no IO and reads no clock but its own adapter";
     sources

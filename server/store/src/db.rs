@@ -1,6 +1,7 @@
 //! Opening the archive, and reading from it.
 
 use crate::dialect::Dialect;
+use crate::direct::Direct;
 use crate::log::Log;
 use crate::names::Names;
 use crate::readers::{Moment, Readers};
@@ -52,6 +53,7 @@ pub struct Store {
 struct Inner {
     dialect: Dialect,
     readers: Readers,
+    direct: Direct,
     queue: Queue,
     log: Arc<Log>,
     names: Names,
@@ -151,11 +153,12 @@ impl Store {
         if dialect == Dialect::Postgres {
             crate::log::watch(Arc::downgrade(&log), readers.pool().clone(), url);
         }
-        let statements = Statements::default();
+        let (statements, direct) = (Statements::default(), Direct::of(&options.url));
         let search = Search::of(&options.url, dialect);
         let inner = Inner {
             dialect,
             readers,
+            direct,
             queue,
             log,
             names,
@@ -320,6 +323,11 @@ impl Store {
     }
 
     #[cfg(test)]
+    pub(crate) fn direct(&self) -> &Direct {
+        &self.inner.direct
+    }
+
+    #[cfg(test)]
     pub(crate) fn pools(&self) -> [&AnyPool; 2] {
         self.inner.readers.let_go();
         [self.inner.readers.pool(), &self.inner.writers]
@@ -329,6 +337,7 @@ impl Store {
     pub async fn close(&self) {
         self.inner.queue.close().await;
         self.inner.search.close().await;
+        self.inner.direct.close();
         self.inner.readers.close().await;
         self.inner.writers.close().await;
     }
@@ -409,6 +418,20 @@ pub trait Source: Send {
         values: Vec<Value>,
     ) -> impl Future<Output = Result<Vec<Row>>> + Send;
 
+    /// Like [`Source::packed`], for a statement that is a few look-ups by key however much the archive
+    /// holds: SQLite answers it in place.
+    ///
+    /// # Errors
+    /// As [`Source::all`].
+    fn quick(
+        &mut self,
+        sql: &'static str,
+        columns: usize,
+        values: Vec<Value>,
+    ) -> impl Future<Output = Result<Vec<Row>>> + Send {
+        self.packed(sql, columns, values)
+    }
+
     /// The first row of a statement, if there is one.
     ///
     /// # Errors
@@ -450,6 +473,15 @@ impl Source for Reader<'_> {
         let rows = packed(lent.connection(), sql, values).await?;
         lent.keep();
         Ok(rows)
+    }
+
+    async fn quick(&mut self, sql: &'static str, columns: usize, values: Vec<Value>) -> Result<Vec<Row>> {
+        let inner = &self.store.inner;
+        let text = inner.statements.packed(inner.dialect, sql, columns);
+        match inner.direct.packed(&text, &values) {
+            Some(rows) => Ok(rows),
+            None => self.packed(sql, columns, values).await,
+        }
     }
 }
 

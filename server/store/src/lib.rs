@@ -13,6 +13,7 @@ pub mod check;
 pub mod contacts;
 mod db;
 mod dialect;
+mod direct;
 pub mod follower;
 pub mod identity;
 mod lease;

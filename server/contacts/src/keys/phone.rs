@@ -1,9 +1,9 @@
 //! Telephone numbers: what people type, cleaned, and understood by the numbering plans of all countries.
 
 use super::Nature;
+use phonenumber::Mode;
 use phonenumber::country::Id;
-use phonenumber::metadata::DATABASE;
-use phonenumber::{Mode, Type};
+use phonenumber::metadata::{DATABASE, Descriptor, Descriptors};
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use unicode_normalization::UnicodeNormalization;
@@ -211,15 +211,48 @@ fn understand(text: &str, region: Region) -> Option<Phone> {
 /// Asks the numbering plans.
 fn check(digits: &str, region: Region) -> Option<(String, Line)> {
     let number = phonenumber::parse(Some(region), digits).ok()?;
-    if !number.is_valid() {
+    let line = line(number.country().code(), &number.national().to_string())?;
+    Some((number.format().mode(Mode::E164).to_string(), line))
+}
+
+/// What a number reaches by the plan of its country, among those of one prefix the one that knows it. The library's
+/// own answer forgets the zeros that numbers of some countries begin with, and asks for each number twice.
+fn line(prefix: u16, national: &str) -> Option<Line> {
+    for plan in DATABASE.by_code(&prefix)? {
+        let begins =
+            plan.leading_digits().map(|digits| digits.find(national).is_some_and(|at| at.start() == 0));
+        match begins {
+            Some(true) => return planned(plan.descriptors(), national),
+            Some(false) => {}
+            None => {
+                if let Some(line) = planned(plan.descriptors(), national) {
+                    return Some(line);
+                }
+            }
+        }
+    }
+    None
+}
+
+fn planned(plan: &Descriptors, national: &str) -> Option<Line> {
+    let is = |kind: Option<&Descriptor>| kind.is_some_and(|kind| kind.is_match(national));
+    if !plan.general().is_match(national) {
         return None;
     }
-    let line = match number.number_type(&DATABASE) {
-        Type::Mobile | Type::FixedLineOrMobile | Type::PersonalNumber => Line::Mobile,
-        Type::FixedLine => Line::Fixed,
-        _ => Line::Service,
-    };
-    Some((number.format().mode(Mode::E164).to_string(), line))
+    // Ranges overlap: the narrower ones come first.
+    if [plan.premium_rate(), plan.toll_free(), plan.shared_cost(), plan.voip()].into_iter().any(is) {
+        return Some(Line::Service);
+    }
+    if is(plan.personal_number()) {
+        return Some(Line::Mobile);
+    }
+    if [plan.pager(), plan.uan(), plan.voicemail()].into_iter().any(is) {
+        return Some(Line::Service);
+    }
+    if is(plan.mobile()) {
+        return Some(Line::Mobile);
+    }
+    is(plan.fixed_line()).then_some(Line::Fixed)
 }
 
 #[cfg(test)]
@@ -266,6 +299,10 @@ mod tests {
             ("512 345 678 wew. 12", Nature::Common),
             ("800 123 456", Nature::Nobody),
             ("700 123 456", Nature::Nobody),
+            ("+39 06 4208 2345", Nature::Common),
+            ("+39 333 123 4567", Nature::Personal),
+            ("+380 44 234 5678", Nature::Common),
+            ("+1 202 456 1111", Nature::Personal),
         ] {
             assert_eq!(one(raw, Id::PL).unwrap().nature(), nature, "{raw}");
         }

@@ -49,24 +49,26 @@ pub async fn users<S: Source>(
          SELECT 10 AS c1, coalesce(t.redirect_to, t.contact_id) AS c2, '' AS c3, '' AS c4, v.last_ts AS c5, 0 AS c6 \
          FROM contact_voice v JOIN contact t ON t.contact_id = v.contact_id WHERE v.place = $1 AND v.external_id = $2 \
          UNION ALL SELECT * FROM (SELECT 11, coalesce(t.redirect_to, t.contact_id), c.kind, c.key, c.trust, 0 \
-         FROM claim c JOIN contact t ON t.contact_id = c.contact_id \
-         WHERE c.kind = 'phone' AND c.key IN TEXT_SET($3) ORDER BY c.contact_id LIMIT 300) p \
+         FROM TEXT_SET($3) s CROSS JOIN claim c CROSS JOIN contact t \
+         WHERE c.kind = 'phone' AND c.key = s.text AND t.contact_id = c.contact_id LIMIT 300) p \
          UNION ALL SELECT * FROM (SELECT 11, coalesce(t.redirect_to, t.contact_id), c.kind, c.key, c.trust, 0 \
-         FROM claim c JOIN contact t ON t.contact_id = c.contact_id \
-         WHERE c.kind = 'email' AND c.key IN TEXT_SET($4) ORDER BY c.contact_id LIMIT 300) e), \
+         FROM TEXT_SET($4) s CROSS JOIN claim c CROSS JOIN contact t \
+         WHERE c.kind = 'email' AND c.key = s.text AND t.contact_id = c.contact_id LIMIT 300) e), \
          w AS (SELECT DISTINCT c2 AS whole FROM u), \
          m AS (SELECT whole AS contact_id, whole FROM w UNION ALL \
          SELECT c.contact_id, w.whole FROM w CROSS JOIN contact c WHERE c.redirect_to = w.whole) \
          SELECT c1, c2, c3, c4, c5, c6 FROM u UNION ALL \
-         SELECT 12, '', kind, key, version, contested FROM contact_key \
-         WHERE (kind = 'phone' AND key IN TEXT_SET($3)) OR (kind = 'email' AND key IN TEXT_SET($4)) \
-         OR (kind = 'address' AND key = $5) UNION ALL ",
+         SELECT 12, '', kind, key, version, contested FROM contact_key WHERE kind = 'address' AND key = $5 UNION ALL \
+         SELECT 12, '', k.kind, k.key, k.version, k.contested FROM TEXT_SET($3) s CROSS JOIN contact_key k \
+         WHERE k.kind = 'phone' AND k.key = s.text UNION ALL \
+         SELECT 12, '', k.kind, k.key, k.version, k.contested FROM TEXT_SET($4) s CROSS JOIN contact_key k \
+         WHERE k.kind = 'email' AND k.key = s.text UNION ALL ",
         traits!()
     );
     let (place, external_id, key) = address;
     let values = vec![place.into(), external_id.into(), text_set(phones), text_set(emails), key.into()];
     let (mut users, mut traits) = (Users::default(), Vec::new());
-    for row in source.packed(sql, 6, values).await? {
+    for row in source.quick(sql, 6, values).await? {
         match row.int(0)? {
             10 => users.voices.push((row.text(1)?, row.int(4)?)),
             11 => users.holders.push((row.text(2)?, row.text(3)?, row.text(1)?, row.int(4)?)),
