@@ -111,6 +111,8 @@ async fn pool(url: &str, dialect: Dialect, size: u32) -> Result<AnyPool> {
                     // of our statements.
                     connection.execute("SET jit = off").await?;
                     connection.execute("SET plan_cache_mode = force_generic_plan").await?;
+                    // Starting a helper process takes longer as well.
+                    connection.execute("SET max_parallel_workers_per_gather = 0").await?;
                     // All of our statements walk by index from few rows; a planner that does not know
                     // how few would read whole tables to join them.
                     for method in ["hashjoin", "mergejoin", "seqscan"] {
