@@ -27,5 +27,5 @@ mod story;
 mod strangers;
 mod suggesting;
 pub(crate) mod support;
-
+mod visitors;
 mod webhooks;
