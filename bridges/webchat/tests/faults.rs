@@ -55,6 +55,7 @@ impl Subject for Website {
             "unknown_and_broken_items",
             "a_file_that_is_gone",
             "changes_and_reactions_follow",
+            "a_customer_whose_id_changes",
             "a_network_in_trouble",
             "an_answer_of_unknown_fate",
             "too_many_requests",

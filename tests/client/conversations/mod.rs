@@ -24,6 +24,8 @@ pub(crate) mod size;
 mod splitting;
 mod stage;
 mod story;
+mod strangers;
 mod suggesting;
 pub(crate) mod support;
+
 mod webhooks;

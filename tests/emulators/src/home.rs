@@ -5,7 +5,7 @@ use crate::faults::{Fault, Faults, Kind};
 use crate::serve::{Asked, Said, Serving};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -32,6 +32,7 @@ struct Inner {
     media: HashMap<String, (String, Bytes)>,
     health: Vec<Value>,
     claims: Vec<Value>,
+    moves: Vec<(String, String)>,
     typing: Vec<Value>,
     reads: Vec<Value>,
     next: u64,
@@ -103,7 +104,8 @@ impl Home {
         self.shared.lock().bridge = url.to_owned();
     }
 
-    /// Something goes wrong: operations are `send`, `open`, `upload`, `transaction`.
+    /// Something goes wrong: operations are `send`, `open`, `address`, `upload`,
+    /// `transaction`.
     pub fn fault(&self, op: &str, kind: Kind, times: u32, value: u64) {
         self.shared.faults.add(Fault { op: op.to_owned(), kind, times, lane: String::new(), value });
     }
@@ -126,7 +128,9 @@ impl Home {
 
     /// How many conversations were opened.
     pub fn conversations(&self) -> usize {
-        self.shared.lock().conversations.len()
+        let inner = self.shared.lock();
+        let ids = inner.conversations.values().filter_map(|made| made["conversation_id"].as_str());
+        ids.collect::<HashSet<_>>().len()
     }
 
     /// What the bridge told of its health.
@@ -137,6 +141,11 @@ impl Home {
     /// Claims and consents that the bridge told.
     pub fn claims(&self) -> Vec<Value> {
         self.shared.lock().claims.clone()
+    }
+
+    /// Customers whose ids changed: the conversation and the new id, each time that it was told.
+    pub fn moves(&self) -> Vec<(String, String)> {
+        self.shared.lock().moves.clone()
     }
 
     /// Read marks of ghosts.
@@ -203,6 +212,7 @@ impl Shared {
         let op = match path.as_slice() {
             ["_matrix", "client", "v3", "rooms", _, "send" | "redact", ..] => "send",
             ["_kontor", "bridge", "v1", "conversations"] => "open",
+            ["_kontor", "bridge", "v1", "conversations", _, "address"] => "address",
             ["_matrix", "media", "v3", "upload"] => "upload",
             _ => "",
         };
@@ -270,6 +280,18 @@ impl Shared {
         Said::ok(json!({ "event_id": event }))
     }
 
+    /// The new id leads to the conversation, and the old one still does; unless the new one is another's.
+    fn moved(&self, conversation: &str, external_id: &str) -> Said {
+        let mut inner = self.lock();
+        inner.moves.push((conversation.to_owned(), external_id.to_owned()));
+        let mut all = inner.conversations.values();
+        let Some(made) = all.find(|made| made["conversation_id"] == conversation).cloned() else {
+            return refused(404, "M_NOT_FOUND");
+        };
+        let there = inner.conversations.entry(external_id.to_owned()).or_insert(made);
+        Said::ok(json!({ "moved": there["conversation_id"] == conversation }))
+    }
+
     fn company(&self, asked: &Asked, path: &[&str]) -> Said {
         let body = asked.json();
         match path {
@@ -287,6 +309,9 @@ impl Shared {
             ["conversations", _, "claims" | "consents"] => {
                 self.lock().claims.push(body);
                 Said::ok(json!({}))
+            }
+            ["conversations", id, "address"] => {
+                self.moved(id, body["external_id"].as_str().unwrap_or_default())
             }
             ["channels", _, "health"] => {
                 self.lock().health.push(body);

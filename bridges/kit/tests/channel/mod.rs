@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use kontor_bridge_kit::{
     Act, Body, Call, Caps, Channel, Commit, Context, Download, Failure, FailureKind, File, FileKind,
-    HookReply, HookRequest, Item, Message, Outcome, Outgoing, Part, Party, Probe, Profile, Pulled, Rate,
-    Receipt, Reply, Response, Rung, Scope, SendError, Standing, Status, Uncertain, proof,
+    HookReply, HookRequest, Item, Keep, Message, Outcome, Outgoing, Part, Party, Probe, Profile, Pulled,
+    Rate, Receipt, Reply, Response, Rung, Scope, SendError, Standing, Status, Uncertain, proof,
 };
 use kontor_emulators::postbox::{Nature, SECRET, TOKEN};
 use kontor_model::{Code, Error, Result};
@@ -51,15 +51,27 @@ impl PostboxChannel {
         Ok(())
     }
 
-    fn items(list: &Value) -> Result<Vec<Item>> {
+    /// What is to be kept of news. A customer who moves to another box stays in the conversation of the first.
+    async fn news(context: &Context, list: &Value) -> Result<Commit> {
         let items = list["items"].as_array().ok_or_else(|| Error::bad_json("There are no items."))?;
-        let item = |value: &Value| Item {
-            key: value["id"].as_str().unwrap_or_default().to_owned(),
-            lane: value["box"].as_str().unwrap_or_default().to_owned(),
-            at: value["at"].as_i64().unwrap_or_default(),
-            raw: value.to_string().into_bytes(),
-        };
-        Ok(items.iter().map(item).collect())
+        let mut commit = Commit::default();
+        for value in items {
+            let text = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
+            let name = first(&text("box"));
+            let here = commit.kept.iter().rev().find(|keep| keep.name == name);
+            let first_box = match here.and_then(|keep| keep.value.clone()) {
+                Some(known) => Some(known),
+                None => context.kept(&name).await?,
+            };
+            let lane = first_box.unwrap_or_else(|| text("box"));
+            if text("type") == "moved" {
+                let (name, value) = (first(&text("to")), Some(lane.clone()));
+                commit.kept.push(Keep { name, value, until: None, secret: false });
+            }
+            let at = value["at"].as_i64().unwrap_or_default();
+            commit.items.push(Item { key: text("id"), lane, at, raw: value.to_string().into_bytes() });
+        }
+        Ok(commit)
     }
 
     async fn message(&self, context: &Context, outgoing: &Outgoing) -> Result<Value, SendError> {
@@ -79,6 +91,11 @@ impl PostboxChannel {
         message.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         Ok(message)
     }
+}
+
+/// Under which name the box is kept that a customer had first.
+fn first(present: &str) -> String {
+    format!("first-{present}")
 }
 
 fn classify(answer: &Response) -> Outcome {
@@ -118,21 +135,21 @@ impl Channel for PostboxChannel {
         }
     }
 
-    async fn hook(&self, _: &Context, request: HookRequest) -> Result<HookReply> {
+    async fn hook(&self, context: &Context, request: HookRequest) -> Result<HookReply> {
         if request.method != "POST" || request.path != "/postbox" {
             return Err(Error::not_found("There is nothing here."));
         }
         Self::verify(&request)?;
         let bad = |error| Error::bad_json("The news are no JSON.").because(error);
-        let items = Self::items(&serde_json::from_slice(&request.body).map_err(bad)?)?;
-        Ok(HookReply::keep(Commit { items, ..Commit::default() }, Reply::empty(Status::Ok)))
+        let commit = Self::news(context, &serde_json::from_slice(&request.body).map_err(bad)?).await?;
+        Ok(HookReply::keep(commit, Reply::empty(Status::Ok)))
     }
 
     async fn pull(&self, context: &Context, cursor: Option<String>) -> Result<Pulled> {
         let path = format!("/updates?after={}", cursor.as_deref().unwrap_or("0"));
         let answer = context.outward().call(self.call("GET", &path, None)).await?;
         let news = answer.json();
-        let commit = Commit { items: Self::items(&news)?, ..Commit::default() };
+        let commit = Self::news(context, &news).await?;
         let cursor = news["next"].as_i64().map(|next| next.to_string());
         Ok(Pulled { commit, cursor, pause: 0, everything: true })
     }
@@ -143,7 +160,7 @@ impl Channel for PostboxChannel {
         let opt = |field: &str| value[field].as_str().map(str::to_owned);
         let from = Profile {
             id_type: "box".to_owned(),
-            external_id: item.lane.clone(),
+            external_id: text("box"),
             display_name: opt("name"),
             ..Profile::default()
         };
@@ -183,6 +200,7 @@ impl Channel for PostboxChannel {
                 let standing = Standing::at(rung.ok_or_else(|| Error::bad_json("an unknown state"))?);
                 Part::Receipt(Receipt { ours: opt("key"), remote: opt("of"), standing, up_to: false })
             }
+            "moved" => Part::Moved { external_id: text("to") },
             "broken" => return Err(Error::bad_json("this cannot be read")),
             what => Part::Unsupported { remote: None, what: what.to_owned(), from: Some(from.clone()) },
         };

@@ -76,13 +76,16 @@ impl Subject for Subjected {
         }
     }
 
-    /// Bots may answer whenever they like, and who asks has no door.
+    /// Bots may answer whenever they like, and who asks has no door. People keep their ids; those of groups change, which
+    /// is claimed for groups.
     fn lacks(&self) -> &'static [&'static str] {
         match (self.nature, self.webhook) {
-            (Nature::Bot, false) => &["a_closed_window", "forged_stale_and_huge"],
-            (Nature::Bot, true) => &["a_closed_window"],
-            (Nature::Business, false) => &["forged_stale_and_huge"],
-            (Nature::Business, true) => &[],
+            (Nature::Bot, false) => {
+                &["a_customer_whose_id_changes", "a_closed_window", "forged_stale_and_huge"]
+            }
+            (Nature::Bot, true) => &["a_customer_whose_id_changes", "a_closed_window"],
+            (Nature::Business, false) => &["a_customer_whose_id_changes", "forged_stale_and_huge"],
+            (Nature::Business, true) => &["a_customer_whose_id_changes"],
         }
     }
 }

@@ -150,3 +150,37 @@ pub async fn changes_and_reactions_follow_their_message(world: World) {
     let message = world.events("a").into_iter().find(|event| event["content"]["body"] == "one").unwrap();
     assert_eq!(find("m.room.redaction").await["redacts"], message["event_id"]);
 }
+
+pub async fn a_customer_whose_id_changes_keeps_the_conversation(world: World) {
+    let room = world.opened("old").await;
+    let moved = |id: &str, from: &str, to: &str| json!({ "id": id, "box": from, "type": "moved", "to": to });
+    // The network tells it twice; the company is told once.
+    world.inject(moved("mv1", "old", "new")).await;
+    world.inject(moved("mv1", "old", "new")).await;
+    world.writes("new", "m1", "from the new id").await;
+    world.shown_exactly("old", &["hello", "from the new id"]).await;
+    let told = |to: &str| ("c1".to_owned(), world.external_id(to));
+    assert_eq!(world.home.moves(), [told("new")]);
+    world.home.says(&room, "to the new id");
+    world.sent_exactly("new", &["to the new id"]).await;
+    // Nobody is there to be told: it waits, and what is written under the new id waits behind it.
+    world.home.fault("address", Kind::DropBefore, 1, 0);
+    world.home.fault("address", Kind::Status, 2, 503);
+    world.inject(moved("mv2", "new", "newer")).await;
+    world.writes("newer", "m2", "from the newest").await;
+    world.shown_exactly("old", &["hello", "from the new id", "from the newest"]).await;
+    assert_eq!(world.home.moves(), [told("new"), told("newer")]);
+    world.home.says(&room, "to the newest");
+    world.sent_exactly("newer", &["to the newest"]).await;
+    // An answer that got lost: it is told again, which changes nothing.
+    world.home.fault("address", Kind::DropAfter, 1, 0);
+    world.inject(moved("mv3", "newer", "last")).await;
+    world.writes("last", "m3", "at last").await;
+    world.shown_exactly("old", &["hello", "from the new id", "from the newest", "at last"]).await;
+    assert_eq!(world.home.moves(), [told("new"), told("newer"), told("last"), told("last")]);
+    // All of its ids lead to the one conversation.
+    assert_eq!(world.home.conversations(), 1);
+    for name in ["old", "new", "newer", "last"] {
+        assert_eq!(world.room(name).as_ref(), Some(&room), "{name}");
+    }
+}

@@ -46,6 +46,7 @@ pub async fn run_some(subject: Arc<dyn Subject>, db: Db, filter: &str) {
         inbound::a_file_comes_home_behind_its_placeholder,
         inbound::a_file_that_is_gone_is_said_to_be,
         inbound::changes_and_reactions_follow_their_message,
+        inbound::a_customer_whose_id_changes_keeps_the_conversation,
         outbound::answers_arrive_once_and_in_order,
         outbound::a_transaction_that_comes_again_changes_nothing,
         outbound::a_network_in_trouble_gets_each_answer_once,
