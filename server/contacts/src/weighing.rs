@@ -6,7 +6,7 @@ use crate::arrival::{REGION, persons};
 use crate::keys::{Key, emails, phones};
 use crate::resolve::Policy;
 use crate::resolve::score::{Frequencies, Profile, Weight};
-use crate::resolve::suggest::{BLOCK, suggest};
+use crate::resolve::suggest::{BLOCK, is_near, suggest};
 use kontor_model::Result;
 use kontor_store::contacts::resolution::{self, Trait};
 use kontor_store::contacts::suggestions;
@@ -22,8 +22,8 @@ const MOST_TOKENS: usize = 2_000;
 struct Table {
     profiles: BTreeMap<String, Profile>,
     frequencies: Frequencies,
-    /// Contacts by word, of words that are not everybody's.
-    blocks: BTreeMap<String, Vec<String>>,
+    /// For each contact of the step those that are worth weighing against it.
+    near: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Contacts {
@@ -53,7 +53,7 @@ impl Contacts {
             if self.policy == Policy::Manual {
                 continue;
             }
-            for (other, weight) in table.found(id, profile, &tokens) {
+            for (other, weight) in table.found(id, profile) {
                 change.suggest((id, other), hundredths(weight.bits), &evidence(&weight), now);
             }
         }
@@ -84,14 +84,24 @@ impl Contacts {
         let others: Vec<&str> = others.into_iter().collect();
         let mut all = profiles(resolution::traits(source, &others).await?);
         all.extend(own.iter().map(|(id, profile)| (id.clone(), profile.clone())));
-        let words: BTreeSet<String> = all.values().flat_map(Profile::tokens).collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let counted = suggestions::counts(source, &words).await?;
-        let frequencies = Frequencies {
-            contacts: number(suggestions::contacts(source).await?),
-            words: counted.into_iter().map(|(word, count)| (word, number(count))).collect(),
+        let contacts = number(suggestions::contacts(source).await?);
+        let words = |counted: BTreeMap<String, i64>| {
+            counted.into_iter().map(|(word, count)| (word, number(count))).collect()
         };
-        Ok(Table { profiles: all, frequencies, blocks })
+        // Most of those that share a word share nothing else. What a word of theirs is worth is asked for the few
+        // only that would come into question if it were the rarest of all.
+        let mut table = Table {
+            profiles: all,
+            frequencies: Frequencies { contacts, words: words(counts) },
+            near: BTreeMap::new(),
+        };
+        table.near = own.iter().map(|(id, profile)| (id.clone(), table.near(id, profile, &blocks))).collect();
+        let asked = own.keys().chain(table.near.values().flatten());
+        let asked: BTreeSet<String> =
+            asked.filter_map(|id| table.profiles.get(id)).flat_map(Profile::tokens).collect();
+        let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+        table.frequencies.words = words(suggestions::counts(source, &asked).await?);
+        Ok(table)
     }
 
     /// Plans that every contact is weighed anew.
@@ -103,12 +113,21 @@ impl Contacts {
 }
 
 impl Table {
-    fn found(&self, id: &str, profile: &Profile, tokens: &BTreeSet<String>) -> Vec<(&str, Weight)> {
-        let others = tokens.iter().filter_map(|token| self.blocks.get(token)).flatten();
-        let others: BTreeSet<&str> = others.map(String::as_str).filter(|other| *other != id).collect();
-        let others = others.into_iter().filter_map(|other| self.profiles.get_key_value(other));
+    /// Those that share a word of those in `blocks` and may be the same.
+    fn near(&self, id: &str, profile: &Profile, blocks: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
+        let tokens = profile.tokens();
+        let others = tokens.iter().filter_map(|token| blocks.get(token)).flatten();
+        let others: BTreeSet<&String> = others.filter(|other| *other != id).collect();
         let refused = &profile.person.others;
-        let others = others.filter(|(other, _)| !refused.contains(other));
+        let others = others.into_iter().filter(|other| !refused.contains(other));
+        let others = others.filter_map(|other| self.profiles.get_key_value(other));
+        let near = others.filter(|(_, other)| is_near(profile, other, &self.frequencies));
+        near.map(|(other, _)| other.clone()).collect()
+    }
+
+    fn found(&self, id: &str, profile: &Profile) -> Vec<(&str, Weight)> {
+        let others = self.near.get(id).into_iter().flatten();
+        let others = others.filter_map(|other| self.profiles.get_key_value(other));
         suggest(profile, others.map(|(other, profile)| (other.as_str(), profile)), &self.frequencies)
     }
 }

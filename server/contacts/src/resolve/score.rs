@@ -124,6 +124,11 @@ pub struct Frequencies {
 }
 
 impl Frequencies {
+    /// Bits that two contacts have in common before anything is known of them.
+    fn prior(&self) -> f64 {
+        -self.contacts.max(16.0).log2()
+    }
+
     /// Bits of sharing a word.
     fn bits(&self, word: &str) -> f64 {
         let count = self.words.get(word).copied().unwrap_or(1.0).max(1.0);
@@ -194,7 +199,7 @@ pub struct Weight {
 
 /// Weighs two contacts.
 pub fn weigh(a: &Profile, b: &Profile, frequencies: &Frequencies) -> Weight {
-    let mut reasons = weigh_names(a, b, frequencies);
+    let mut reasons = Compared::new(a, b, frequencies).telling();
     let keys = weigh_keys(a, b, frequencies);
     // Whoever has the same number may well have a nickname elsewhere: that says nothing against.
     if keys.iter().any(|reason| reason.what == What::SameKey) && (is_nickname(a) || is_nickname(b)) {
@@ -204,8 +209,7 @@ pub fn weigh(a: &Profile, b: &Profile, frequencies: &Frequencies) -> Weight {
     if two_ids(&a.person, &b.person) {
         reasons.push(Reason { what: What::OtherId, bits: OTHER_ID });
     }
-    let prior = -frequencies.contacts.max(16.0).log2();
-    let bits = prior + reasons.iter().map(|reason| reason.bits).sum::<f64>();
+    let bits = frequencies.prior() + reasons.iter().map(|reason| reason.bits).sum::<f64>();
     reasons.sort_by(|x, y| y.bits.abs().total_cmp(&x.bits.abs()));
     Weight { reasons, bits }
 }
@@ -219,38 +223,66 @@ fn sum(reasons: &[Reason]) -> f64 {
     reasons.iter().map(|reason| reason.bits).sum()
 }
 
-/// The reasons of the pair of names that says most.
-fn weigh_names(a: &Profile, b: &Profile, frequencies: &Frequencies) -> Vec<Reason> {
-    let spoken = |profile: &Profile| {
-        profile.person.names.iter().filter(|name| name.speaks()).cloned().collect::<Vec<_>>()
-    };
-    let (x, y) = (spoken(a), spoken(b));
-    let mut best: Option<Vec<Reason>> = None;
-    let mut consider = |p: &Name, q: &Name, hinted: bool| {
-        let found = weigh_pair(p, q, frequencies, hinted);
-        if best.as_ref().is_none_or(|known| sum(known) < sum(&found)) {
-            best = Some(found);
+/// The names of two contacts, compared.
+struct Compared {
+    /// The reasons of each pair of names, one of each contact.
+    pairs: Vec<Vec<Reason>>,
+    /// The names that are said, of both.
+    said: [Vec<Name>; 2],
+}
+
+impl Compared {
+    fn new(a: &Profile, b: &Profile, frequencies: &Frequencies) -> Self {
+        let [x, y] = [a, b].map(|profile| {
+            profile.person.names.iter().filter(|name| name.speaks()).cloned().collect::<Vec<_>>()
+        });
+        let mut pairs = Vec::new();
+        for p in &x {
+            pairs.extend(y.iter().map(|q| weigh_pair(p, q, frequencies, false)));
         }
-    };
-    for p in &x {
-        for q in &y {
-            consider(p, q, false);
-        }
-    }
-    for (names, hints) in [(&x, &b.hinted), (&y, &a.hinted), (&a.hinted, &b.hinted)] {
-        for p in names {
-            for q in hints {
-                consider(p, q, true);
+        for (names, hints) in [(&x, &b.hinted), (&y, &a.hinted), (&a.hinted, &b.hinted)] {
+            for p in names {
+                pairs.extend(hints.iter().map(|q| weigh_pair(p, q, frequencies, true)));
             }
         }
+        Self { pairs, said: [x, y] }
     }
-    let mut best = best.unwrap_or_default();
-    // What an address hints at does not outweigh what the names themselves say.
-    let said = best.iter().any(|reason| reason.what == What::OtherWord);
-    if !said && likeness_of(&x, &y) == Likeness::Conflict {
-        best.push(Reason { what: What::OtherWord, bits: OTHER });
+
+    /// What an address hints at does not outweigh what the names themselves say.
+    fn is_contradicted(&self, reasons: &[Reason]) -> bool {
+        let [x, y] = &self.said;
+        let says = reasons.iter().any(|reason| reason.what == What::OtherWord);
+        !says && likeness_of(x, y) == Likeness::Conflict
     }
-    best
+
+    /// The reasons of the pair that says most.
+    fn telling(&self) -> Vec<Reason> {
+        let mut best: Option<&Vec<Reason>> = None;
+        for found in &self.pairs {
+            if best.is_none_or(|known| sum(known) < sum(found)) {
+                best = Some(found);
+            }
+        }
+        let mut best = best.cloned().unwrap_or_default();
+        if self.is_contradicted(&best) {
+            best.push(Reason { what: What::OtherWord, bits: OTHER });
+        }
+        best
+    }
+}
+
+/// What [`weigh`] finds at most, whatever is found of words that are not in `frequencies`, which count as the rarest.
+pub fn at_most(a: &Profile, b: &Profile, frequencies: &Frequencies) -> f64 {
+    let keys = weigh_keys(a, b, frequencies);
+    if keys.iter().any(|reason| reason.what == What::SameKey) {
+        return f64::INFINITY;
+    }
+    let names = Compared::new(a, b, frequencies);
+    let worth =
+        |reasons: &Vec<Reason>| sum(reasons) + if names.is_contradicted(reasons) { OTHER } else { 0.0 };
+    let names = names.pairs.iter().map(worth).fold(f64::NEG_INFINITY, f64::max);
+    let names = if names.is_finite() { names } else { 0.0 };
+    frequencies.prior() + names + sum(&keys) + if two_ids(&a.person, &b.person) { OTHER_ID } else { 0.0 }
 }
 
 fn weigh_pair(p: &Name, q: &Name, frequencies: &Frequencies, hinted: bool) -> Vec<Reason> {

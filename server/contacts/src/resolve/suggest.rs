@@ -2,7 +2,7 @@
 
 use super::Person;
 use super::rules::{likeness_of, two_ids};
-use super::score::{Frequencies, Profile, Reason, Weight, What, weigh};
+use super::score::{Frequencies, Profile, Reason, Weight, What, at_most, weigh};
 use crate::keys::name::Likeness;
 
 /// From how many bits on a pair is shown: of three such, one is one person.
@@ -16,6 +16,12 @@ const MOST: usize = 3;
 const RIVAL: f64 = -4.0;
 /// Rivals that are looked at.
 const MOST_RIVALS: usize = 30;
+
+/// Whether another may come into question when it is known how often the words of `one` are, and not how often the
+/// other's are. Never says no to what [`suggest`] would weigh.
+pub fn is_near(one: &Profile, other: &Profile, frequencies: &Frequencies) -> bool {
+    at_most(one, other, frequencies) >= RIVAL
+}
 
 /// The others that a contact is perhaps the same as, the likeliest first. Of others that cannot be one
 /// person with one another at most one can be right, so each takes from the odds of its rivals.

@@ -2,8 +2,8 @@
 //! of it. Not the figures of this one stream are the aim: halves of its people and other orders must do as well.
 
 use super::replay::{Registry, read};
-use super::score::{Frequencies, Profile, weigh};
-use super::suggest::{BLOCK, SHOWN, suggest};
+use super::score::{Frequencies, Profile, at_most, weigh};
+use super::suggest::{BLOCK, SHOWN, is_near, suggest};
 use super::{Arrival, Person};
 use crate::arrival::REGION;
 use crate::keys::name::Name;
@@ -150,6 +150,28 @@ impl Dice {
         self.0 ^= self.0 << 17;
         (self.0 >> 16) as usize % end
     }
+}
+
+#[test]
+fn who_is_left_out_before_all_words_are_counted_would_not_have_come_into_question() {
+    let mut registry = Registry::default();
+    for row in &stream().0 {
+        registry.arrive(&row["event_id"], &read(row));
+    }
+    let (profiles, all) = registry.profiles();
+    let (mut near, mut far) = (0, 0);
+    for (id, profile) in profiles.iter().step_by(50) {
+        let own = profile.tokens();
+        let words = all.words.iter().filter(|(word, _)| own.contains(*word));
+        let some =
+            Frequencies { contacts: all.contacts, words: words.map(|(a, b)| (a.clone(), *b)).collect() };
+        for (other, rival) in profiles.iter().filter(|(other, _)| *other != id) {
+            let (bits, most) = (weigh(profile, rival, &all).bits, at_most(profile, rival, &some));
+            assert!(bits <= most + 1e-9, "{id} and {other}: {bits} is above {most}");
+            if is_near(profile, rival, &some) { near += 1 } else { far += 1 }
+        }
+    }
+    assert!(near > 100 && far > 100 * near, "{near} of {far} are near");
 }
 
 #[test]

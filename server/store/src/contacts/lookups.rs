@@ -45,13 +45,14 @@ pub async fn by_words<S: Source>(
          WHERE k.token >= $3 AND k.token <= $4 AND substr(k.token, 1, length($3)) = $3 ORDER BY k.token LIMIT 1000), \
          b AS MATERIALIZED (SELECT k.contact_id FROM contact_token k WHERE $5 <> '' \
          AND k.token >= $5 AND k.token <= $6 AND substr(k.token, 1, length($5)) = $5 ORDER BY k.token LIMIT 1000), \
-         k AS (SELECT contact_id FROM a WHERE $5 = '' OR (SELECT count(*) FROM a) <= (SELECT count(*) FROM b) \
-         UNION ALL SELECT contact_id FROM b WHERE (SELECT count(*) FROM b) < (SELECT count(*) FROM a)) \
+         k AS (SELECT a.contact_id FROM a WHERE $5 = '' OR ((SELECT count(*) FROM a) <= (SELECT count(*) FROM b) \
+         AND EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = a.contact_id \
+         AND l.token >= $5 AND l.token <= $6 AND substr(l.token, 1, length($5)) = $5)) \
+         UNION ALL SELECT b.contact_id FROM b WHERE (SELECT count(*) FROM b) < (SELECT count(*) FROM a) \
+         AND EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = b.contact_id \
+         AND l.token >= $3 AND l.token <= $4 AND substr(l.token, 1, length($3)) = $3)) \
          SELECT t.contact_id FROM k CROSS JOIN contact o CROSS JOIN contact t \
-         WHERE o.contact_id = k.contact_id AND t.contact_id = coalesce(o.redirect_to, o.contact_id) AND ($5 = '' OR (EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = k.contact_id \
-         AND l.token >= $3 AND l.token <= $4 AND substr(l.token, 1, length($3)) = $3) \
-         AND EXISTS (SELECT 1 FROM contact_token l WHERE l.contact_id = k.contact_id \
-         AND l.token >= $5 AND l.token <= $6 AND substr(l.token, 1, length($5)) = $5))) AND ",
+         WHERE o.contact_id = k.contact_id AND t.contact_id = coalesce(o.redirect_to, o.contact_id) AND ",
         visible!(),
         " LIMIT $7"
     );

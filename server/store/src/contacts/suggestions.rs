@@ -30,8 +30,9 @@ pub async fn contacts<S: Source>(source: &mut S) -> Result<i64> {
 /// # Errors
 /// See [`Source::all`].
 pub async fn counts<S: Source>(source: &mut S, tokens: &[&str]) -> Result<BTreeMap<String, i64>> {
-    let sql = "SELECT token, count(*) FROM contact_token WHERE token IN TEXT_SET($1) GROUP BY token";
-    let rows = source.all(sql, vec![text_set(tokens)]).await?;
+    let sql =
+        "SELECT token AS c1, count(*) AS c2 FROM contact_token WHERE token IN TEXT_SET($1) GROUP BY token";
+    let rows = source.packed(sql, 2, vec![text_set(tokens)]).await?;
     rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
 }
 
@@ -40,9 +41,9 @@ pub async fn counts<S: Source>(source: &mut S, tokens: &[&str]) -> Result<BTreeM
 /// # Errors
 /// See [`Source::all`].
 pub async fn with_tokens<S: Source>(source: &mut S, tokens: &[&str]) -> Result<Vec<(String, String)>> {
-    let sql = "SELECT DISTINCT k.token, coalesce(t.redirect_to, t.contact_id) FROM contact_token k \
+    let sql = "SELECT DISTINCT k.token AS c1, coalesce(t.redirect_to, t.contact_id) AS c2 FROM contact_token k \
                JOIN contact t ON t.contact_id = k.contact_id WHERE k.token IN TEXT_SET($1)";
-    let rows = source.all(sql, vec![text_set(tokens)]).await?;
+    let rows = source.packed(sql, 2, vec![text_set(tokens)]).await?;
     rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
 }
 
