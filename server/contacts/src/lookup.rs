@@ -139,7 +139,7 @@ impl Contacts {
         if typed.chars().filter(|c| c.is_alphanumeric()).count() < SHORTEST {
             return Err(Error::invalid_param(format!("q must have {SHORTEST} letters or figures.")));
         }
-        let (mut found, mut source) = (Vec::new(), self.store.reader());
+        let (mut found, mut source) = (Vec::new(), self.store.walk().await?);
         let limit = i64::try_from(MOST).unwrap_or(i64::MAX);
         for asked in asked(&typed) {
             let (ids, by) = match &asked {
@@ -153,6 +153,7 @@ impl Contacts {
             };
             found.extend(ids.into_iter().map(|id| (id, by)));
         }
+        drop(source);
         let candidates = self.candidates(reader, found).await?;
         self.remember(reader.user, candidates)
     }
@@ -210,7 +211,7 @@ impl Contacts {
         keys: &[Key],
         but: Option<&str>,
     ) -> Result<Vec<Candidate>> {
-        let (mut found, mut source) = (Vec::new(), self.store.reader());
+        let (mut found, mut source) = (Vec::new(), self.store.walk().await?);
         let limit = i64::try_from(MOST).unwrap_or(i64::MAX);
         for key in keys.iter().filter(|key| key.nature != Nature::Nobody) {
             let key = (key.kind.word(), key.text.as_str());
@@ -224,6 +225,7 @@ impl Contacts {
             let ids = lookups::by_words(&mut source, reader, (first, second), limit).await?;
             found.extend(ids.into_iter().map(|id| (id, "name")));
         }
+        drop(source);
         found.retain(|(id, _)| but != Some(id.as_str()));
         let mut candidates = self.candidates(reader, found).await?;
         candidates.retain(|found| {

@@ -308,6 +308,20 @@ impl Store {
         Ok(Snapshot { store: self, moment })
     }
 
+    /// Like [`Store::snapshot`], for statements that walk along an index and stop early: PostgreSQL would rather
+    /// mark all rows first where it does not know how many there are.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn walk(&self) -> Result<Snapshot<'_>> {
+        let mut snapshot = self.snapshot().await?;
+        if self.inner.dialect == Dialect::Postgres {
+            let connection = snapshot.moment.connection();
+            connection.execute("SET LOCAL enable_bitmapscan = off").await.map_err(unavailable)?;
+        }
+        Ok(snapshot)
+    }
+
     /// The statement by which the database checks its own files, if it has one.
     pub(crate) fn integrity_check(&self) -> Option<&'static str> {
         (self.inner.dialect == Dialect::Sqlite).then_some("PRAGMA integrity_check")

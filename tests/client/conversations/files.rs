@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use harness::{Client, Homeserver, Scratch, both_databases, program};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::resolution::number;
 use super::support::{rare, word};
@@ -107,7 +107,10 @@ async fn a_file_is_taken_once_however_often_it_is_imported(server: Homeserver) {
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0]["fields"]["display_name"]["value"], format!("\u{17b}aneta {name}"));
     assert_eq!(seen[0]["phones"].as_array().map(Vec::len), Some(2), "each number of a cell: {seen:?}");
-    let adam = &found(&admin, &format!("{name}y")).await[0];
+    // Some surnames sound alike with and without the letter.
+    let sought = found(&admin, &format!("{name}y")).await;
+    let called = |one: &&Value| one["fields"]["display_name"]["value"] == format!("Adam {name}y");
+    let adam = sought.iter().find(called).expect("he is found");
     assert_eq!(adam["phones"], json!([]), "a number that does not exist is no key");
     // The same file, the same under another name, and the same said anew.
     let again = terminal.import(&file, &[]);
