@@ -211,7 +211,7 @@ impl Contacts {
         keys: &[Key],
         but: Option<&str>,
     ) -> Result<Vec<Candidate>> {
-        let (mut found, mut source) = (Vec::new(), self.store.walk().await?);
+        let (mut found, mut source) = (Vec::new(), self.store.reader());
         let limit = i64::try_from(MOST).unwrap_or(i64::MAX);
         for key in keys.iter().filter(|key| key.nature != Nature::Nobody) {
             let key = (key.kind.word(), key.text.as_str());
@@ -225,7 +225,6 @@ impl Contacts {
             let ids = lookups::by_words(&mut source, reader, (first, second), limit).await?;
             found.extend(ids.into_iter().map(|id| (id, "name")));
         }
-        drop(source);
         found.retain(|(id, _)| but != Some(id.as_str()));
         let mut candidates = self.candidates(reader, found).await?;
         candidates.retain(|found| {
